@@ -1,0 +1,125 @@
+"""What the store keeps: records, journal entries, log events, blobs, and the two views on them.
+
+A record is a frozen attrs class with a `KIND` and a `key`. Keys are paths, `account/region/name…`, so that
+a prefix scan lists what belongs together. Reading and writing go through a transaction; whoever changes a
+record reads it inside the same transaction, so no lost update is possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import attrs
+
+Json = dict[str, Any]
+
+
+class Record(Protocol):
+    """Anything the store keeps under (KIND, key). Implementations are frozen attrs classes."""
+
+    KIND: ClassVar[str]
+
+    @property
+    def key(self) -> str: ...
+
+
+R = TypeVar("R", bound=Record)
+
+
+@attrs.frozen
+class Entry:
+    """One line of the journal. `seq` grows by the order of commits and is never used twice."""
+
+    seq: int
+    at: float
+    topic: str
+    subject: str
+    body: Json
+
+
+@attrs.frozen
+class LogEvent:
+    """One CloudWatch Logs event. Times are epoch milliseconds; `seq` is unique in the data directory."""
+
+    seq: int
+    stream: str
+    timestamp: int
+    ingested: int
+    message: str
+
+
+@attrs.frozen
+class Blob:
+    """Content in the blob store: its SHA-256 and MD5 in hex, its size in bytes."""
+
+    sha256: str
+    size: int
+    md5: str
+
+
+class Reader(Protocol):
+    """A consistent view of the store."""
+
+    def get(self, kind: type[R], key: str) -> R | None:
+        """The record of that kind and key, or None."""
+
+    def scan(self, kind: type[R], prefix: str = "") -> list[R]:
+        """All records of that kind whose key starts with `prefix`, in key order."""
+
+    def entries(
+        self,
+        topic: str,
+        subject: str | None = None,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        newest_first: bool = False,
+    ) -> list[Entry]:
+        """Journal entries of a topic with `seq > after`; of one subject, or of all (None)."""
+
+    def log_events(
+        self,
+        streams: Sequence[str],
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        after: tuple[int, int] | None = None,
+        limit: int = 10_000,
+        newest_first: bool = False,
+    ) -> list[LogEvent]:
+        """Events of the streams (their keys) ordered by (timestamp, seq).
+
+        `start` inclusive and `end` exclusive bound the timestamp; `after` continues behind an event's
+        (timestamp, seq) in the direction of reading.
+        """
+
+
+class Tx(Reader, Protocol):
+    """A transaction: all of it is kept, or nothing."""
+
+    def put(self, record: Record) -> None:
+        """Create or replace."""
+
+    def delete(self, kind: type[R], key: str) -> bool:
+        """Remove; False where there was nothing."""
+
+    def append(self, topic: str, subject: str, body: Json) -> Entry:
+        """Add a journal entry. Drivers, the console and event APIs read it."""
+
+    def add_log_events(self, stream: str, events: Iterable[tuple[int, int, str]]) -> None:
+        """Append (timestamp, ingested, message) to a stream's key."""
+
+    def drop_log_events(self, stream: str, *, before: int | None = None) -> int:
+        """Delete a stream's events, or those with a timestamp before `before`; how many."""
+
+
+class Blobs(Protocol):
+    """Content-addressed files. Safe to call from any thread."""
+
+    def put(self, data: bytes) -> Blob: ...
+
+    def read(self, blob: Blob, start: int = 0, end: int | None = None) -> bytes: ...
+
+    def path(self, blob: Blob) -> str:
+        """Where the content lies; readers must not write there."""
