@@ -1,0 +1,370 @@
+"""The port to whatever runs containers: its nouns, its errors and the verbs of `Runtime`.
+
+Times are float seconds since the epoch, except in `LogLine`, where they are integer nanoseconds.
+Every noun is frozen. Errors that a user can meet say what happened and, where there is one, the next step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Literal, Protocol
+
+import attrs
+
+ContainerStatus = Literal["created", "running", "exited"]
+Stream = Literal["stdout", "stderr"]
+EventAction = Literal["watching", "created", "started", "died", "removed"]
+
+
+class RuntimeFailure(Exception):
+    """What a runtime could not do. The text is for a person."""
+
+
+class EngineUnavailable(RuntimeFailure):
+    """No container engine answers. `how_to_fix` is the next step, a command where there is one."""
+
+    def __init__(self, reason: str, how_to_fix: str) -> None:
+        super().__init__(f"{reason} {how_to_fix}".strip())
+        self.reason = reason
+        self.how_to_fix = how_to_fix
+
+
+class ImageUnavailable(RuntimeFailure):
+    """The image is not here and cannot be pulled; `reason` is the engine's own text."""
+
+    def __init__(self, reference: str, reason: str) -> None:
+        super().__init__(f"Image {reference} is not available: {reason}")
+        self.reference = reference
+        self.reason = reason
+
+
+class StartFailed(RuntimeFailure):
+    """A container could not be created or started; `reason` is the engine's own text."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NoSuchContainer(RuntimeFailure):
+    """No container of this id (any more)."""
+
+    def __init__(self, container_id: str) -> None:
+        super().__init__(f"There is no container {container_id}.")
+        self.container_id = container_id
+
+
+class NameInUse(RuntimeFailure):
+    """A container of this name exists already; whoever crashed before recording it finds it by its labels."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"A container named {name} exists already.")
+        self.name = name
+
+
+@attrs.frozen
+class Ulimit:
+    """A resource limit by its Docker name (`nofile`). The driver lowers it to its own hard limit."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@attrs.frozen
+class Mount:
+    """`source` is an absolute host path, or the name of an engine volume (made on demand)."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@attrs.frozen
+class Credentials:
+    """What a registry asks for at a pull."""
+
+    username: str
+    password: str
+
+
+@attrs.frozen
+class SandboxSpec:
+    """What is wanted of a sandbox.
+
+    `name` is unique per runtime: making the same one twice returns the first. `cpus` and `memory_mib`
+    limit all containers of the sandbox together. `hostname` and `dns` hold for all of them.
+    """
+
+    name: str
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+    hostname: str | None = None
+    dns: tuple[str, ...] = ()
+    cpus: float | None = None
+    memory_mib: int | None = None
+
+
+@attrs.frozen
+class Sandbox:
+    """One network namespace, shared by the containers of a task; `localhost` works between them.
+
+    It holds no address until a fabric plumbs one into `netns` (a path that `setns` and `nsenter --net=`
+    take); only `lo` is up. It outlives the server.
+    """
+
+    id: str
+    netns: str
+    network_mode: str
+    """How a container joins it, in the engine's words: `ns:/path` or `container:ID`."""
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+    hostname: str | None = None
+    dns: tuple[str, ...] = ()
+    cgroup_parent: str | None = None
+    """Set where the sandbox has limits of its own."""
+
+
+@attrs.frozen
+class ContainerSpec:
+    """What is wanted of a container.
+
+    `entrypoint` and `command` replace the image's where they are not None, as in a task definition:
+    an entrypoint alone drops the image's command. `user` and `working_dir` empty mean the image's.
+    `cpus` is a quota in CPUs, `cpu_shares` a weight (1024 per CPU), `memory_mib` the hard limit in MiB
+    without swap, `memory_reservation_mib` the soft one.
+    """
+
+    name: str
+    image: str
+    sandbox: Sandbox
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    environment: Mapping[str, str] = attrs.field(factory=dict)
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+    user: str = ""
+    working_dir: str = ""
+    cpus: float | None = None
+    cpu_shares: int | None = None
+    memory_mib: int | None = None
+    memory_reservation_mib: int | None = None
+    ulimits: tuple[Ulimit, ...] = ()
+    stop_signal: str | None = None
+    read_only_root: bool = False
+    mounts: tuple[Mount, ...] = ()
+    init: bool = False
+    privileged: bool = False
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    """(name, address) pairs for the container's /etc/hosts."""
+
+
+@attrs.frozen
+class ContainerState:
+    """What was seen of a container. It never moves backwards: created, running, exited.
+
+    `exit_code` is set exactly when exited (128 + signal for a death by signal). `oom_killed` is honest:
+    the kernel killed a process of this container because its memory limit was reached. `pid` is the host's
+    number of its first process while it runs. `error` is the engine's text where a start failed.
+    """
+
+    id: str
+    name: str
+    image: str
+    status: ContainerStatus
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+    exit_code: int | None = None
+    oom_killed: bool = False
+    started_at: float | None = None
+    finished_at: float | None = None
+    pid: int | None = None
+    error: str = ""
+
+
+@attrs.frozen
+class ImageInfo:
+    """A local image. `id` is its content id (`sha256:…`), `digest` the manifest's where a registry has it."""
+
+    id: str
+    reference: str
+    digest: str | None
+    environment: Mapping[str, str]
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    exposed_ports: tuple[str, ...]
+    """As the image says it: `3000/tcp`."""
+    user: str
+    working_dir: str
+    stop_signal: str | None
+    architecture: str
+    labels: Mapping[str, str]
+
+
+@attrs.frozen
+class ExecResult:
+    """How a command inside a container ended. `exit_code` is None where it was killed at its timeout.
+
+    A program that does not exist gives 126 or 127 and the engine's words in `output`.
+    """
+
+    exit_code: int | None
+    output: str
+
+
+@attrs.frozen
+class LogLine:
+    """One line without its line end. `timestamp` (ns) is unique and rising within a container."""
+
+    stream: Stream
+    timestamp: int
+    text: str
+
+
+@attrs.frozen
+class ContainerEvent:
+    """Something happened to a container.
+
+    `watching` comes first and again after every reconnection, with an empty `id`: whatever happened
+    before it may have gone unreported, so list. From there on every event comes at least once.
+    `exit_code` is set on `died`.
+    """
+
+    action: EventAction
+    id: str = ""
+    name: str = ""
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+    exit_code: int | None = None
+    timestamp: float = 0.0
+
+
+@attrs.frozen
+class EngineInfo:
+    """What runs the containers. `socket` is its API's URL (`unix:///…`), empty for the in-memory twin."""
+
+    kind: Literal["podman", "docker", "memory"]
+    version: str
+    rootless: bool
+    cgroup_version: Literal["1", "2", ""]
+    cgroup_driver: str
+    socket: str
+    private: bool
+    """Started by Neargate for itself: nobody else's containers live there."""
+    architecture: str
+    cpus: int
+    memory_mib: int
+
+
+class Runtime(Protocol):
+    """Runs containers. Every verb may raise `EngineUnavailable`; what else it raises stands at the verb.
+
+    Several calls may run at once. Cancelling a call leaves the engine consistent: the thing it was about
+    to make either exists, with its labels, or does not.
+    """
+
+    async def info(self) -> EngineInfo:
+        """The engine behind this runtime; starts it where it is Neargate's own and not running."""
+        ...
+
+    async def image(self, reference: str) -> ImageInfo | None:
+        """The local image of this name, digest or id, or None. Never pulls."""
+        ...
+
+    async def pull(self, reference: str, credentials: Credentials | None = None) -> ImageInfo:
+        """Fetch the image from its registry. Raises `ImageUnavailable`."""
+        ...
+
+    async def create_sandbox(self, spec: SandboxSpec) -> Sandbox:
+        """Make the namespace (and the cgroup where it has limits); the existing one if the name is taken.
+
+        Raises `StartFailed`.
+        """
+        ...
+
+    async def remove_sandbox(self, sandbox_id: str) -> None:
+        """Remove the namespace and its cgroup. Its containers must be gone. Removing twice is fine."""
+        ...
+
+    async def list_sandboxes(self, labels: Mapping[str, str]) -> list[Sandbox]:
+        """All sandboxes that carry every one of these labels, whichever server made them."""
+        ...
+
+    async def create(self, spec: ContainerSpec) -> str:
+        """Create, without starting; answers the id. Raises `ImageUnavailable` (it never pulls),
+        `NameInUse`, `StartFailed`."""
+        ...
+
+    async def start(self, container_id: str) -> None:
+        """Start it; starting a running one is fine. Raises `StartFailed`, `NoSuchContainer`.
+
+        Where the program cannot be run the state is left `created` or `exited`, never `running`.
+        """
+        ...
+
+    async def signal(self, container_id: str, signal: str) -> None:
+        """Send a signal by name (`SIGTERM`) to the first process. One that has exited is fine.
+
+        Raises `NoSuchContainer`.
+        """
+        ...
+
+    async def kill(self, container_id: str) -> None:
+        """SIGKILL; returns when it is sent, not when the container is dead. Raises `NoSuchContainer`."""
+        ...
+
+    async def wait(self, container_id: str) -> ContainerState:
+        """The state once it is exited; raises `NoSuchContainer` where it vanishes. Not to be used on one
+        that nobody starts."""
+        ...
+
+    async def remove(self, container_id: str) -> None:
+        """Remove it, killing it first where it runs. Removing twice is fine."""
+        ...
+
+    async def exec(
+        self,
+        container_id: str,
+        argv: tuple[str, ...],
+        *,
+        environment: Mapping[str, str] | None = None,
+        user: str = "",
+        timeout: float | None = None,  # noqa: ASYNC109 — more than a cancellation: the command is killed
+    ) -> ExecResult:
+        """Run a command inside and wait for it; at the timeout (s) it is killed.
+
+        Output is stdout and stderr as they came, at most 64 KiB from the end. Raises `NoSuchContainer`,
+        `StartFailed` where the container does not run.
+        """
+        ...
+
+    async def list(self, labels: Mapping[str, str]) -> list[ContainerState]:
+        """All containers that carry every one of these labels, in every status."""
+        ...
+
+    async def inspect(self, container_id: str) -> ContainerState:
+        """One container. Raises `NoSuchContainer`."""
+        ...
+
+    def logs(self, container_id: str, since: int | None = None) -> AsyncIterator[LogLine]:
+        """Its lines with a timestamp (ns) above `since`, oldest first, following until it has exited.
+
+        Resuming from the last line's timestamp loses and repeats nothing, across restarts of server and
+        engine. Lines are decoded as UTF-8 with replacement; a line of more than 256 KiB is cut into
+        several. Raises `NoSuchContainer`.
+        """
+        ...
+
+    def watch(self, labels: Mapping[str, str]) -> AsyncIterator[ContainerEvent]:
+        """Events of containers with these labels, for ever; it reconnects by itself."""
+        ...
+
+    async def listening_ports(self, state: ContainerState) -> frozenset[int]:
+        """TCP ports in LISTEN inside the container's sandbox, IPv4 or IPv6; empty where it does not run.
+
+        Ports on the sandbox's loopback only are left out: nobody outside could reach them. Sends nothing.
+        """
+        ...
+
+    async def remove_owned(self, labels: Mapping[str, str]) -> None:
+        """Remove every container, sandbox and image that carries all of these labels."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections. Containers keep running."""
+        ...
