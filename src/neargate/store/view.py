@@ -1,0 +1,195 @@
+"""A transaction's view of the SQLite database: records as JSON, the journal, log events."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from neargate.model.records import Entry, Json, LogEvent, R, Record
+
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+CREATE TABLE objects (
+  kind TEXT NOT NULL,
+  key  TEXT NOT NULL,
+  rev  INTEGER NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE journal (
+  seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+  at      REAL NOT NULL,
+  topic   TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  body    TEXT NOT NULL
+) STRICT;
+CREATE INDEX journal_by_subject ON journal (topic, subject, seq);
+
+CREATE TABLE log_streams (
+  id  INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE log_events (
+  seq       INTEGER PRIMARY KEY AUTOINCREMENT,
+  stream    INTEGER NOT NULL,
+  timestamp INTEGER NOT NULL,
+  ingested  INTEGER NOT NULL,
+  message   TEXT NOT NULL
+) STRICT;
+CREATE INDEX log_events_by_time ON log_events (stream, timestamp, seq);
+"""
+
+
+@functools.cache
+def _converter() -> Any:
+    from cattrs.preconf.json import make_converter
+
+    return make_converter(omit_if_default=True)
+
+
+class SqlTx:
+    """`model.records.Tx` over one connection that is inside a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, now: Callable[[], float], *, writable: bool) -> None:
+        self._db = connection
+        self._now = now
+        self._writable = writable
+        self.changes: dict[tuple[str, str], None] = {}
+
+    # -- records -------------------------------------------------------------------------------------------
+
+    def get(self, kind: type[R], key: str) -> R | None:
+        row = self._db.execute("SELECT body FROM objects WHERE kind=? AND key=?", (kind.KIND, key)).fetchone()
+        return None if row is None else _load(kind, row[0])
+
+    def scan(self, kind: type[R], prefix: str = "") -> list[R]:
+        rows = self._db.execute(
+            "SELECT body FROM objects WHERE kind=? AND key>=? AND key<? ORDER BY key",
+            (kind.KIND, prefix, prefix + "\U0010ffff"),
+        )
+        return [_load(kind, body) for (body,) in rows]
+
+    def put(self, record: Record) -> None:
+        body = json.dumps(_converter().unstructure(record), separators=(",", ":"), ensure_ascii=False)
+        self._write(
+            "INSERT INTO objects (kind, key, rev, body) VALUES (?, ?, 1, ?) "
+            "ON CONFLICT (kind, key) DO UPDATE SET rev = rev + 1, body = excluded.body",
+            (record.KIND, record.key, body),
+        )
+        self.changes[record.KIND, record.key] = None
+
+    def delete(self, kind: type[R], key: str) -> bool:
+        cursor = self._write("DELETE FROM objects WHERE kind=? AND key=?", (kind.KIND, key))
+        if cursor.rowcount:
+            self.changes[kind.KIND, key] = None
+        return bool(cursor.rowcount)
+
+    # -- the journal ---------------------------------------------------------------------------------------
+
+    def append(self, topic: str, subject: str, body: Json) -> Entry:
+        at = self._now()
+        text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        cursor = self._write(
+            "INSERT INTO journal (at, topic, subject, body) VALUES (?, ?, ?, ?)", (at, topic, subject, text)
+        )
+        self.changes["journal:" + topic, subject] = None
+        return Entry(int(cursor.lastrowid or 0), at, topic, subject, body)
+
+    def entries(
+        self,
+        topic: str,
+        subject: str | None = None,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        newest_first: bool = False,
+    ) -> list[Entry]:
+        where, values = "topic=? AND seq>?", [topic, after]
+        if subject is not None:
+            where, values = where + " AND subject=?", [*values, subject]
+        order = "DESC" if newest_first else "ASC"
+        rows = self._db.execute(
+            f"SELECT seq, at, topic, subject, body FROM journal WHERE {where} ORDER BY seq {order} LIMIT ?",
+            (*values, -1 if limit is None else limit),
+        )
+        return [Entry(seq, at, top, sub, json.loads(body)) for seq, at, top, sub, body in rows]
+
+    # -- log events ----------------------------------------------------------------------------------------
+
+    def log_events(
+        self,
+        streams: Sequence[str],
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        after: tuple[int, int] | None = None,
+        limit: int = 10_000,
+        newest_first: bool = False,
+    ) -> list[LogEvent]:
+        names = {number: key for key in streams if (number := self._stream(key)) is not None}
+        if not names:
+            return []
+        where = [f"stream IN ({','.join('?' * len(names))})"]
+        values: list[Any] = list(names)
+        if start is not None:
+            where.append("timestamp>=?")
+            values.append(start)
+        if end is not None:
+            where.append("timestamp<?")
+            values.append(end)
+        if after is not None:
+            where.append("(timestamp, seq) " + ("<" if newest_first else ">") + " (?, ?)")
+            values.extend(after)
+        order = "DESC" if newest_first else "ASC"
+        rows = self._db.execute(
+            f"SELECT seq, stream, timestamp, ingested, message FROM log_events WHERE {' AND '.join(where)} "
+            f"ORDER BY timestamp {order}, seq {order} LIMIT ?",
+            (*values, limit),
+        )
+        return [LogEvent(seq, names[number], ts, ingested, text) for seq, number, ts, ingested, text in rows]
+
+    def add_log_events(self, stream: str, events: Iterable[tuple[int, int, str]]) -> None:
+        number = self._stream(stream)
+        if number is None:
+            number = self._write("INSERT INTO log_streams (key) VALUES (?)", (stream,)).lastrowid
+        self._require_writable()
+        self._db.executemany(
+            "INSERT INTO log_events (stream, timestamp, ingested, message) VALUES (?, ?, ?, ?)",
+            [(number, timestamp, ingested, message) for timestamp, ingested, message in events],
+        )
+        self.changes["log", stream] = None
+
+    def drop_log_events(self, stream: str, *, before: int | None = None) -> int:
+        number = self._stream(stream)
+        if number is None:
+            return 0
+        if before is None:
+            dropped = self._write("DELETE FROM log_events WHERE stream=?", (number,)).rowcount
+            self._write("DELETE FROM log_streams WHERE id=?", (number,))
+            return dropped
+        return self._write("DELETE FROM log_events WHERE stream=? AND timestamp<?", (number, before)).rowcount
+
+    def _stream(self, key: str) -> int | None:
+        row = self._db.execute("SELECT id FROM log_streams WHERE key=?", (key,)).fetchone()
+        return None if row is None else int(row[0])
+
+    # ------------------------------------------------------------------------------------------------------
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
+        self._require_writable()
+        return self._db.execute(statement, values)
+
+    def _require_writable(self) -> None:
+        if not self._writable:
+            raise TypeError("this operation was declared with reads=True and may not write")
+
+
+def _load(kind: type[R], body: str) -> R:
+    record: R = _converter().structure(json.loads(body), kind)
+    return record
