@@ -1,0 +1,241 @@
+"""Making resources so: create, update, replace or keep one, and see whether it has stabilised.
+
+Every function here runs inside one store transaction. The API calls of a handler and the record of what they
+made are kept together or not at all, so a crash in between cannot orphan or double a resource.
+"""
+
+from __future__ import annotations
+
+import json
+
+import attrs
+
+from neargate.drivers.stacks import handlers
+from neargate.drivers.stacks.journal import resource_event
+from neargate.model.cloudformation import Made, Stack, StackOperation, StackResource
+from neargate.model.errors import AwsError
+from neargate.model.operations import Context
+from neargate.planners import template as language
+from neargate.resources import evaluation, registry, schemas
+from neargate.resources.declaration import Desired, Existing, Failed, ResourceType, Waiting
+
+REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
+INITIATED = "Resource creation Initiated"
+STABILISE_WITHIN = 3 * 3600.0  # seconds; CloudFormation's wait for types whose schema names no other
+
+
+class Invalid(handlers.HandlerFailed):
+    """The properties do not fit the type's schema."""
+
+
+def begin(
+    cx: Context, stack: Stack, operation: StackOperation, opened: evaluation.Opened, logical_id: str, place: evaluation.Place
+) -> None:
+    """Start on one resource. Raises HandlerFailed; the caller records that in a transaction of its own."""
+    resource = current(cx, stack, operation, logical_id, opened.live[logical_id].type)
+    wanted = operation.wanted
+    assert wanted is not None
+    made = resource.made
+    want = evaluation.desired(
+        opened,
+        logical_id,
+        place,
+        wanted.tags,
+        seed=f"{stack.id}/{logical_id}/{operation.id}",
+        token=f"{operation.id}-{logical_id}",
+        kept_name=made.name if made is not None and resource.type == opened.live[logical_id].type else None,
+    )
+    needs = sorted(opened.needs[logical_id])
+    resource = attrs.evolve(resource, operation=operation.id, before=made, existed=made is not None, started=cx.now)
+    if made is None:
+        _create(cx, stack, resource, want, needs, opened)
+        return
+    declared = registry.find(resource.type)
+    changed = evaluation.change(resource.type, made, want)
+    if not changed:
+        _keep(cx, resource, made, needs, opened)
+    elif evaluation.needs_replacement(resource.type, made, want, changed):
+        _replace(cx, stack, resource, want, needs, opened, place)
+    else:
+        _update(cx, stack, resource, declared, made, want, needs, opened)
+
+
+def current(cx: Context, stack: Stack, operation: StackOperation, logical_id: str, type_name: str) -> StackResource:
+    """The record of a resource, or a new one."""
+    found = cx.tx.get(StackResource, f"{stack.key}/{logical_id}")
+    if found is not None and (found.made is not None or found.operation == operation.id):
+        return attrs.evolve(found, type=type_name) if found.made is None else found
+    return StackResource(stack.key, logical_id, type_name, "", cx.now)
+
+
+def _create(
+    cx: Context, stack: Stack, resource: StackResource, want: Desired, needs: list[str], opened: evaluation.Opened
+) -> None:
+    text = json.dumps(want.properties)
+    resource = resource_event(cx, stack, resource, "CREATE_IN_PROGRESS", properties=text)
+    made = _with_policies(_make(cx, stack, resource.type, want, needs), opened, want.logical_id)
+    resource = attrs.evolve(resource, made=made)
+    resource = resource_event(cx, stack, resource, "CREATE_IN_PROGRESS", INITIATED, properties=text)
+    _settle(cx, stack, resource)
+
+
+def _keep(cx: Context, resource: StackResource, made: Made, needs: list[str], opened: evaluation.Opened) -> None:
+    """Nothing differs: no event, only what the template says around the properties is taken over."""
+    kept = _with_policies(attrs.evolve(made, needs=needs), opened, resource.logical_id)
+    status = resource.status if resource.status.endswith("_COMPLETE") else "UPDATE_COMPLETE"
+    cx.tx.put(attrs.evolve(resource, made=kept, before=kept, status=status))
+
+
+def _replace(
+    cx: Context,
+    stack: Stack,
+    resource: StackResource,
+    want: Desired,
+    needs: list[str],
+    opened: evaluation.Opened,
+    place: evaluation.Place,
+) -> None:
+    made = resource.made
+    assert made is not None
+    declared = registry.find(opened.live[want.logical_id].type)
+    naming = declared.naming
+    if naming is not None and naming.property in want.properties and want.name == made.name:
+        raise handlers.HandlerFailed(
+            "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename "
+            f"{made.physical_id} and update the stack again.",
+            "InvalidRequest",
+        )
+    formed = evaluation.desired(
+        opened,
+        want.logical_id,
+        place,
+        want.tags,
+        seed=f"{want.stack_id}/{want.logical_id}/{want.token}",
+        token=want.token,
+        kept_name=None,
+    )
+    resource = resource_event(cx, stack, resource, "UPDATE_IN_PROGRESS", REPLACING)
+    fresh = _with_policies(_make(cx, stack, declared.type, formed, needs), opened, want.logical_id)
+    resource = attrs.evolve(resource, made=fresh, type=declared.type, leftover=made)
+    resource = resource_event(cx, stack, resource, "UPDATE_IN_PROGRESS", INITIATED)
+    _settle(cx, stack, resource)
+
+
+def _update(
+    cx: Context,
+    stack: Stack,
+    resource: StackResource,
+    declared: ResourceType,
+    made: Made,
+    want: Desired,
+    needs: list[str],
+    opened: evaluation.Opened,
+) -> None:
+    resource = resource_event(cx, stack, resource, "UPDATE_IN_PROGRESS", properties=json.dumps(want.properties))
+    place_of = Existing(made.physical_id, attrs.evolve(want, properties=made.properties, name=made.name, tags=made.tags))
+    changed = _changed(cx, stack, declared, place_of, want)
+    fresh = _with_policies(attrs.evolve(changed, needs=needs), opened, want.logical_id)
+    _settle(cx, stack, attrs.evolve(resource, made=fresh))
+
+
+def _changed(cx: Context, stack: Stack, declared: ResourceType, old: Existing, want: Desired) -> Made:
+    _check_properties(declared.type, want, stack)
+    assert declared.update is not None
+    try:
+        handlers.carry_out(declared.update(old, want), cx, stack.role_arn)
+        made = Made(old.id, want.properties, want.name, want.tags, want.system_tags)
+        return handlers.read(declared, made, Existing(old.id, want), cx, stack.role_arn)
+    except AwsError as error:
+        raise handlers.failure(declared, "Update", error, want.token) from error
+
+
+def _make(cx: Context, stack: Stack, type_name: str, want: Desired, needs: list[str]) -> Made:
+    declared = registry.find(type_name)
+    _check_properties(type_name, want, stack)
+    try:
+        return handlers.make(declared, want, needs, cx, stack.role_arn)
+    except AwsError as error:
+        raise handlers.failure(declared, "Create", error, want.token) from error
+
+
+def _check_properties(type_name: str, want: Desired, stack: Stack) -> None:
+    if not schemas.exists(type_name):
+        return
+    errors = schemas.property_errors(type_name, want.logical_id, want.properties)
+    if errors:
+        raise Invalid(errors[0], "InvalidRequest")
+
+
+def _with_policies(made: Made, opened: evaluation.Opened, logical_id: str) -> Made:
+    resource = opened.live[logical_id]
+    return attrs.evolve(
+        made,
+        deletion_policy=str(language.evaluate(resource.deletion_policy, opened.scope) or "Delete"),
+        update_replace_policy=str(language.evaluate(resource.update_replace_policy, opened.scope) or "Delete"),
+        metadata=dict(resource.metadata) if resource.metadata else None,
+    )
+
+
+def _settle(cx: Context, stack: Stack, resource: StackResource) -> None:
+    """Complete it at once where its type needs no wait; otherwise `check` will."""
+    declared = registry.find(resource.type)
+    if declared.ready is None:
+        _complete(cx, stack, resource)
+        return
+    cx.tx.put(resource)
+
+
+def _complete(cx: Context, stack: Stack, resource: StackResource) -> None:
+    verb = resource.status.partition("_")[0]
+    resource_event(cx, stack, resource, f"{verb}_COMPLETE")
+
+
+def check(cx: Context, stack: Stack, resource: StackResource, place: evaluation.Place) -> bool:
+    """Look whether a resource under way has stabilised; True where something changed. Raises HandlerFailed."""
+    made = resource.made
+    if made is None:
+        return False
+    declared = registry.find(resource.type)
+    existing = evaluation.existing(made, resource.logical_id, place)
+    seen = handlers.readiness(declared, existing, cx, stack.role_arn)
+    token = f"{resource.operation}-{resource.logical_id}"
+    if isinstance(seen, Failed):
+        raise handlers.failure_text(seen.message, seen.code, token)
+    if isinstance(seen, Waiting):
+        if cx.now - resource.started > _patience(resource.type):
+            raise handlers.failure_text("Exceeded attempts to wait", "NotStabilized", token)
+        if seen.reason == resource.waiting_for:
+            return False
+        cx.tx.put(attrs.evolve(resource, waiting_for=seen.reason))
+        return False
+    fresh = handlers.read(declared, made, existing, cx, stack.role_arn)
+    _complete(cx, stack, attrs.evolve(resource, made=fresh))
+    return True
+
+
+def _patience(type_name: str) -> float:
+    if not schemas.exists(type_name):
+        return STABILISE_WITHIN
+    minutes = schemas.schema(type_name).handler_timeout("create")
+    return min(minutes * 60.0, STABILISE_WITHIN) if minutes else STABILISE_WITHIN
+
+
+def record_failure(
+    cx: Context, stack: Stack, operation: StackOperation, logical_id: str, type_name: str, error: handlers.HandlerFailed
+) -> None:
+    """The resource failed: its event, and the operation remembers it."""
+    resource = current(cx, stack, operation, logical_id, type_name)
+    verb = "UPDATE" if resource.made is not None and resource.existed_before(operation.id) else "CREATE"
+    if resource.operation != operation.id:
+        resource = attrs.evolve(resource, operation=operation.id, before=resource.made, existed=resource.made is not None)
+        resource = resource_event(cx, stack, resource, f"{verb}_IN_PROGRESS")
+    detailed = "VALIDATION_FAILED" if isinstance(error, Invalid) else None
+    resource_event(cx, stack, resource, f"{verb}_FAILED", error.reason, detailed=detailed)
+
+
+def cancel(cx: Context, stack: Stack, resource: StackResource) -> None:
+    """A sibling failed: this one's part in the operation ends here."""
+    if resource.status.startswith("UPDATE"):
+        resource_event(cx, stack, resource, "UPDATE_FAILED", "Resource update cancelled")
+    else:
+        resource_event(cx, stack, resource, "CREATE_FAILED", "Resource creation cancelled")

@@ -1,0 +1,94 @@
+"""Running a resource type's handlers: generators of calls, answered inside one transaction."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import attrs
+
+from neargate.model.cloudformation import Made
+from neargate.model.errors import AwsError
+from neargate.model.operations import Context
+from neargate.model.records import Json
+from neargate.resources.declaration import (
+    Desired,
+    Existing,
+    Readiness,
+    Ready,
+    ResourceType,
+    Steps,
+)
+
+T = TypeVar("T")
+
+
+class HandlerFailed(Exception):
+    """A handler's failure as CloudFormation reports it in an event."""
+
+    def __init__(self, reason: str, code: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
+
+
+def carry_out(steps: Steps[T], cx: Context, role: str | None) -> T:
+    """Answer each call of the generator through `cx.invoke`; its return value. Raises the handler's AwsError."""
+    try:
+        call = next(steps)
+        while True:
+            try:
+                answer: Json = cx.invoke(call.service, call.operation, call.request, role=role)
+            except AwsError as error:
+                call = steps.throw(error)
+            else:
+                call = steps.send(answer)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+def failure(declared: ResourceType, verb: str, error: AwsError, token: str) -> HandlerFailed:
+    """The event text for an API error that a handler met."""
+    message, code = declared.error(verb, error)
+    return failure_text(message, code, token)
+
+
+def failure_text(message: str, code: str, token: str) -> HandlerFailed:
+    return HandlerFailed(
+        f'Resource handler returned message: "{message}" (RequestToken: {token}, HandlerErrorCode: {code})',
+        code,
+    )
+
+
+def make(declared: ResourceType, want: Desired, needs: list[str], cx: Context, role: str | None) -> Made:
+    """Create the resource and read it back."""
+    identity = carry_out(declared.create(want), cx, role)
+    made = Made(
+        physical_id=identity.id,
+        properties=want.properties,
+        name=want.name,
+        tags=want.tags,
+        system_tags=want.system_tags,
+        needs=needs,
+    )
+    return read(declared, made, Existing(identity.id, want), cx, role)
+
+
+def read(declared: ResourceType, made: Made, existing: Existing, cx: Context, role: str | None) -> Made:
+    """Fill in the attributes and what Ref returns."""
+    attributes = carry_out(declared.read(existing), cx, role)
+    return attrs.evolve(made, attributes=attributes, ref=declared.ref(existing, attributes))
+
+
+def readiness(declared: ResourceType, existing: Existing, cx: Context, role: str | None) -> Readiness:
+    """Has it stabilised? Types without a `ready` are ready once made."""
+    if declared.ready is None:
+        return Ready()
+    return carry_out(declared.ready(existing), cx, role)
+
+
+def absence(declared: ResourceType, existing: Existing, cx: Context, role: str | None) -> Readiness:
+    """Is it gone? Types without a `gone` are gone once their delete returned."""
+    if declared.gone is None:
+        return Ready()
+    return carry_out(declared.gone(existing), cx, role)

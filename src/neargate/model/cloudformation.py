@@ -1,0 +1,186 @@
+"""The nouns of CloudFormation: stacks, their resources, change sets.
+
+Times are epoch seconds. A stack that was deleted keeps its record; it is found by its id only.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import attrs
+
+from neargate.model.records import Json
+from neargate.model.tags import Tags
+
+EVENTS = "cloudformation.stack-event"  # the journal topic; the subject is the stack's key
+
+Phase = Literal["validate", "apply", "cleanup", "revert", "revert-cleanup", "rollback", "delete"]
+
+DELETED = "DELETE_COMPLETE"
+UPDATABLE = frozenset(
+    {
+        "CREATE_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "IMPORT_COMPLETE",
+        "IMPORT_ROLLBACK_COMPLETE",
+    }
+)
+UPDATABLE_WITHOUT_ROLLBACK = frozenset({"CREATE_FAILED", "UPDATE_FAILED"})
+
+
+@attrs.frozen
+class StackInput:
+    """What a create or update is made from: the template's text, and what was given for it.
+
+    `parameters` are the values as given or defaulted; `resolved` those that a name stands for (SSM).
+    """
+
+    template: str
+    parameters: dict[str, str] = attrs.field(factory=dict)
+    tags: Tags = attrs.field(factory=dict)
+    capabilities: list[str] = attrs.field(factory=list)
+    resolved: dict[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class StackOperation:
+    """What is going on with a stack: one create, update or delete with its rollback.
+
+    `wanted` is what is to become true (None for a delete), `before` what was true (None for a create).
+    """
+
+    id: str
+    kind: Literal["CREATE", "UPDATE", "DELETE"]
+    phase: Phase
+    started: float
+    wanted: StackInput | None = None
+    before: StackInput | None = None
+    disable_rollback: bool = False
+    on_failure: Literal["ROLLBACK", "DELETE", "DO_NOTHING"] = "ROLLBACK"
+    token: str | None = None
+    failed: list[str] = attrs.field(factory=list)
+    retain: list[str] = attrs.field(factory=list)
+
+
+@attrs.frozen
+class Stack:
+    KIND: ClassVar[str] = "cloudformation.stack"
+
+    account: str
+    region: str
+    name: str
+    uuid: str
+    status: str
+    created: float
+    input: StackInput
+    principal: str
+    reason: str | None = None
+    updated: float | None = None
+    deleted: float | None = None
+    description: str | None = None
+    role_arn: str | None = None
+    disable_rollback: bool = False
+    timeout_minutes: int | None = None
+    notification_arns: list[str] = attrs.field(factory=list)
+    termination_protection: bool = False
+    change_set_id: str | None = None
+    outputs: list[Json] = attrs.field(factory=list)
+    exports: dict[str, str] = attrs.field(factory=dict)
+    imports: list[str] = attrs.field(factory=list)
+    operation: StackOperation | None = None
+    waiting_for: str | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.account}/{self.region}/{self.name}/{self.uuid}"
+
+    @property
+    def id(self) -> str:
+        return f"arn:aws:cloudformation:{self.region}:{self.account}:stack/{self.name}/{self.uuid}"
+
+
+@attrs.frozen
+class Made:
+    """A real resource as a handler made it: its physical id, and the wish it was made from."""
+
+    physical_id: str
+    properties: Json
+    name: str | None
+    tags: Tags = attrs.field(factory=dict)
+    system_tags: Tags = attrs.field(factory=dict)
+    attributes: Json = attrs.field(factory=dict)
+    needs: list[str] = attrs.field(factory=list)
+    ref: str = ""
+    deletion_policy: str = "Delete"
+    update_replace_policy: str = "Delete"
+    metadata: Json | None = None
+
+
+@attrs.frozen
+class StackResource:
+    """One logical resource of a stack.
+
+    `made` is what stands now; `before` what stood when the current operation (`operation`) first touched it;
+    `leftover` what the operation must still remove: the old one after a replacement, the new one after a revert.
+    """
+
+    KIND: ClassVar[str] = "cloudformation.resource"
+
+    stack: str  # the stack's key
+    logical_id: str
+    type: str
+    status: str
+    at: float
+    reason: str | None = None
+    made: Made | None = None
+    before: Made | None = None
+    leftover: Made | None = None
+    leftover_status: str = ""
+    operation: str = ""
+    existed: bool = False
+    waiting_for: str | None = None
+    started: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"{self.stack}/{self.logical_id}"
+
+    def existed_before(self, operation: str) -> bool:
+        """True where it stood already when this operation began."""
+        return self.existed if self.operation == operation else self.made is not None
+
+
+@attrs.frozen
+class ChangeSet:
+    KIND: ClassVar[str] = "cloudformation.change-set"
+
+    stack: str
+    stack_name: str
+    stack_id: str
+    name: str
+    uuid: str
+    type: str
+    status: str
+    execution_status: str
+    created: float
+    input: StackInput
+    account: str
+    region: str
+    reason: str | None = None
+    description: str | None = None
+    changes: list[Json] = attrs.field(factory=list)
+    role_arn: str | None = None
+    notification_arns: list[str] = attrs.field(factory=list)
+    include_nested: bool = False
+    on_stack_failure: str | None = None
+    client_token: str | None = None
+    mode: str | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.stack}/{self.name}"
+
+    @property
+    def id(self) -> str:
+        return f"arn:aws:cloudformation:{self.region}:{self.account}:changeSet/{self.name}/{self.uuid}"

@@ -1,0 +1,212 @@
+"""From a stack's input to what each resource should be: template, parameters and what already exists, combined.
+
+Pure: the services that validate a template and the driver that carries it out see the same evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from neargate.model.cloudformation import Made, StackInput
+from neargate.model.tags import Tags
+from neargate.planners import template as language
+from neargate.planners.physical_names import physical_name
+from neargate.resources import registry, schemas
+from neargate.resources.declaration import Desired, Existing, ResourceType
+
+
+@attrs.frozen
+class Place:
+    """Where a stack stands: what pseudo parameters and cross-stack functions need."""
+
+    account: str
+    region: str
+    stack_name: str
+    stack_id: str
+    zones: Callable[[str], tuple[str, ...]]
+    export: Callable[[str], str | None]
+    notification_arns: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Opened:
+    """A template with its parameters settled: which resources live, and who needs whom."""
+
+    template: language.Template
+    scope: language.Scope
+    conditions: Mapping[str, bool]
+    live: Mapping[str, language.Resource]
+    needs: Mapping[str, frozenset[str]]
+
+
+def open_stack(given: StackInput, place: Place, made: Mapping[str, Made]) -> Opened:
+    """Parse and settle. `made` answers Ref and GetAtt of what exists. Raises AwsError (ValidationError)."""
+    template = language.parse(given.template)
+    scope = language.Scope(
+        parameters=language.parameter_values(template, {**given.parameters, **given.resolved}),
+        account=place.account,
+        region=place.region,
+        stack_name=place.stack_name,
+        stack_id=place.stack_id,
+        notification_arns=place.notification_arns,
+        zones=place.zones,
+        exports=place.export,
+        references=_references(made),
+        mappings=template.mappings,
+    )
+    conditions = language.conditions(template, scope)
+    scope = attrs.evolve(scope, conditions=conditions)
+    live = language.live_resources(template, conditions)
+    needs = {
+        name: needed & live.keys()
+        for name, needed in language.dependencies(template, conditions).items()
+        if name in live
+    }
+    return Opened(template, scope, conditions, live, needs)
+
+
+def _references(made: Mapping[str, Made]) -> Callable[[str, str | None], Any]:
+    def reference(logical_id: str, attribute: str | None) -> Any:
+        found = made.get(logical_id)
+        if found is None:
+            return language.UNKNOWN
+        if attribute is None:
+            return found.ref
+        value: Any = found.attributes
+        if attribute in value:
+            return value[attribute]
+        for part in attribute.split("."):
+            if not isinstance(value, Mapping) or part not in value:
+                return language.UNKNOWN
+            value = value[part]
+        return value
+
+    return reference
+
+
+def desired(
+    opened: Opened,
+    logical_id: str,
+    place: Place,
+    stack_tags: Tags,
+    *,
+    seed: str,
+    token: str,
+    kept_name: str | None,
+) -> Desired:
+    """What the template wants of one resource. Values it cannot know yet stay `language.UNKNOWN`.
+
+    `seed` decides a formed name's tail; `kept_name` is the formed name of the one that exists already.
+    """
+    resource = opened.live[logical_id]
+    properties = language.evaluate_resource(resource, opened.scope)
+    declared = registry.find(resource.type)
+    name = _name(declared, properties, place.stack_name, logical_id, seed, kept_name)
+    return Desired(
+        logical_id=logical_id,
+        properties=properties,
+        name=name,
+        stack_name=place.stack_name,
+        stack_id=place.stack_id,
+        account=place.account,
+        region=place.region,
+        token=token,
+        tags=_tags(properties, stack_tags),
+        system_tags=_system_tags(resource.type, logical_id, place),
+    )
+
+
+def _name(
+    declared: ResourceType,
+    properties: Mapping[str, Any],
+    stack: str,
+    logical_id: str,
+    seed: str,
+    kept: str | None,
+) -> str | None:
+    naming = declared.naming
+    if naming is None:
+        return None
+    given = properties.get(naming.property)
+    if given is not None:
+        return str(given)
+    return kept or physical_name(naming.style, naming.max_length, stack, logical_id, seed)
+
+
+def _tags(properties: Mapping[str, Any], stack_tags: Tags) -> Tags:
+    own = properties.get("Tags")
+    if isinstance(own, list):
+        pairs = {str(t.get("Key", "")): str(t.get("Value", "")) for t in own if isinstance(t, Mapping)}
+        return {**stack_tags, **pairs}
+    if isinstance(own, Mapping):
+        return {**stack_tags, **{str(k): str(v) for k, v in own.items()}}
+    return dict(stack_tags)
+
+
+def _system_tags(type_name: str, logical_id: str, place: Place) -> Tags:
+    if not schemas.exists(type_name) or not schemas.schema(type_name).system_tags:
+        return {}
+    return {
+        "aws:cloudformation:stack-name": place.stack_name,
+        "aws:cloudformation:stack-id": place.stack_id,
+        "aws:cloudformation:logical-id": logical_id,
+    }
+
+
+def existing(made: Made, logical_id: str, place: Place) -> Existing:
+    """A made resource as its handlers want it."""
+    return Existing(
+        made.physical_id,
+        Desired(
+            logical_id=logical_id,
+            properties=made.properties,
+            name=made.name,
+            stack_name=place.stack_name,
+            stack_id=place.stack_id,
+            account=place.account,
+            region=place.region,
+            token="",
+            tags=made.tags,
+            system_tags=made.system_tags,
+        ),
+    )
+
+
+def change(type_name: str, made: Made, want: Desired) -> tuple[str, ...]:
+    """The top-level properties in which a wish differs from what was made; `Tags` for tags alone."""
+    names = [
+        name
+        for name in {**made.properties, **want.properties}
+        if name != "Tags" and made.properties.get(name) != want.properties.get(name)
+    ]
+    if made.tags != want.tags:
+        names.append("Tags")
+    return tuple(names)
+
+
+def needs_replacement(type_name: str, made: Made, want: Desired, changed: tuple[str, ...]) -> bool:
+    """True where a changed property is create-only, or the type knows no update."""
+    declared = registry.find(type_name)
+    if declared.update is None:
+        return bool(changed)
+    if not schemas.exists(type_name):
+        return False
+    return any(_replaces(type_name, name, made.properties, want.properties) for name in changed)
+
+
+def _replaces(type_name: str, name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    paths = list(_changed_paths(name, old.get(name), new.get(name)))
+    return any(schemas.replacement(type_name, path) == "Always" for path in [name, *paths])
+
+
+def _changed_paths(prefix: str, old: Any, new: Any) -> list[str]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        paths = []
+        for name in {**old, **new}:
+            if old.get(name) != new.get(name):
+                paths.extend(_changed_paths(f"{prefix}/{name}", old.get(name), new.get(name)))
+        return paths
+    return [prefix]

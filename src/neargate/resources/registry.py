@@ -1,0 +1,43 @@
+"""Which resource types Neargate has, by name. A declaration module is loaded when one of its types is asked for."""
+
+from __future__ import annotations
+
+import importlib
+
+from neargate.resources.declaration import ResourceType
+
+_MODULES = {
+    "AWS::CodeBuild": "codebuild",
+    "AWS::CodePipeline": "codepipeline",
+    "AWS::EC2": "ec2",
+    "AWS::ECR": "ecr",
+    "AWS::ECS": "ecs",
+    "AWS::IAM": "iam",
+    "AWS::Logs": "logs",
+    "AWS::S3": "s3",
+}
+
+
+def find_or_none(type_name: str) -> ResourceType | None:
+    """The declaration, or None for a type that is not supported."""
+    module = _MODULES.get("::".join(type_name.split("::")[:2]))
+    if module is None:
+        return None
+    types: dict[str, ResourceType] = importlib.import_module(f"neargate.resources.{module}").TYPES
+    return types.get(type_name)
+
+
+def find(type_name: str) -> ResourceType:
+    """The declaration. The call refused unsupported types before, so a miss is a bug."""
+    found = find_or_none(type_name)
+    if found is None:
+        raise LookupError(f"no declaration for {type_name}")
+    return found
+
+
+def supported() -> list[ResourceType]:
+    """Every declaration, by type name: what the coverage page lists."""
+    found: dict[str, ResourceType] = {}
+    for module in sorted(set(_MODULES.values())):
+        found.update(importlib.import_module(f"neargate.resources.{module}").TYPES)
+    return [found[name] for name in sorted(found)]
