@@ -1,0 +1,1 @@
+"""A small HTTP product API, delivered by AWS Fargate and by Neargate from the same files."""
