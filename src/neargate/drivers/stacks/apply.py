@@ -29,7 +29,12 @@ class Invalid(handlers.HandlerFailed):
 
 
 def begin(
-    cx: Context, stack: Stack, operation: StackOperation, opened: evaluation.Opened, logical_id: str, place: evaluation.Place
+    cx: Context,
+    stack: Stack,
+    operation: StackOperation,
+    opened: evaluation.Opened,
+    logical_id: str,
+    place: evaluation.Place,
 ) -> None:
     """Start on one resource. Raises HandlerFailed; the caller records that in a transaction of its own."""
     resource = current(cx, stack, operation, logical_id, opened.live[logical_id].type)
@@ -46,7 +51,9 @@ def begin(
         kept_name=made.name if made is not None and resource.type == opened.live[logical_id].type else None,
     )
     needs = sorted(opened.needs[logical_id])
-    resource = attrs.evolve(resource, operation=operation.id, before=made, existed=made is not None, started=cx.now)
+    resource = attrs.evolve(
+        resource, operation=operation.id, before=made, existed=made is not None, started=cx.now
+    )
     if made is None:
         _create(cx, stack, resource, want, needs, opened)
         return
@@ -60,7 +67,9 @@ def begin(
         _update(cx, stack, resource, declared, made, want, needs, opened)
 
 
-def current(cx: Context, stack: Stack, operation: StackOperation, logical_id: str, type_name: str) -> StackResource:
+def current(
+    cx: Context, stack: Stack, operation: StackOperation, logical_id: str, type_name: str
+) -> StackResource:
     """The record of a resource, or a new one."""
     found = cx.tx.get(StackResource, f"{stack.key}/{logical_id}")
     if found is not None and (found.made is not None or found.operation == operation.id):
@@ -69,7 +78,12 @@ def current(cx: Context, stack: Stack, operation: StackOperation, logical_id: st
 
 
 def _create(
-    cx: Context, stack: Stack, resource: StackResource, want: Desired, needs: list[str], opened: evaluation.Opened
+    cx: Context,
+    stack: Stack,
+    resource: StackResource,
+    want: Desired,
+    needs: list[str],
+    opened: evaluation.Opened,
 ) -> None:
     text = json.dumps(want.properties)
     resource = resource_event(cx, stack, resource, "CREATE_IN_PROGRESS", properties=text)
@@ -79,7 +93,9 @@ def _create(
     _settle(cx, stack, resource)
 
 
-def _keep(cx: Context, resource: StackResource, made: Made, needs: list[str], opened: evaluation.Opened) -> None:
+def _keep(
+    cx: Context, resource: StackResource, made: Made, needs: list[str], opened: evaluation.Opened
+) -> None:
     """Nothing differs: no event, only what the template says around the properties is taken over."""
     kept = _with_policies(attrs.evolve(made, needs=needs), opened, resource.logical_id)
     status = resource.status if resource.status.endswith("_COMPLETE") else "UPDATE_COMPLETE"
@@ -131,8 +147,12 @@ def _update(
     needs: list[str],
     opened: evaluation.Opened,
 ) -> None:
-    resource = resource_event(cx, stack, resource, "UPDATE_IN_PROGRESS", properties=json.dumps(want.properties))
-    place_of = Existing(made.physical_id, attrs.evolve(want, properties=made.properties, name=made.name, tags=made.tags))
+    resource = resource_event(
+        cx, stack, resource, "UPDATE_IN_PROGRESS", properties=json.dumps(want.properties)
+    )
+    place_of = Existing(
+        made.physical_id, attrs.evolve(want, properties=made.properties, name=made.name, tags=made.tags)
+    )
     changed = _changed(cx, stack, declared, place_of, want)
     fresh = _with_policies(attrs.evolve(changed, needs=needs), opened, want.logical_id)
     _settle(cx, stack, attrs.evolve(resource, made=fresh))
@@ -171,7 +191,9 @@ def _with_policies(made: Made, opened: evaluation.Opened, logical_id: str) -> Ma
     return attrs.evolve(
         made,
         deletion_policy=str(language.evaluate(resource.deletion_policy, opened.scope) or "Delete"),
-        update_replace_policy=str(language.evaluate(resource.update_replace_policy, opened.scope) or "Delete"),
+        update_replace_policy=str(
+            language.evaluate(resource.update_replace_policy, opened.scope) or "Delete"
+        ),
         metadata=dict(resource.metadata) if resource.metadata else None,
     )
 
@@ -221,13 +243,20 @@ def _patience(type_name: str) -> float:
 
 
 def record_failure(
-    cx: Context, stack: Stack, operation: StackOperation, logical_id: str, type_name: str, error: handlers.HandlerFailed
+    cx: Context,
+    stack: Stack,
+    operation: StackOperation,
+    logical_id: str,
+    type_name: str,
+    error: handlers.HandlerFailed,
 ) -> None:
     """The resource failed: its event, and the operation remembers it."""
     resource = current(cx, stack, operation, logical_id, type_name)
     verb = "UPDATE" if resource.made is not None and resource.existed_before(operation.id) else "CREATE"
     if resource.operation != operation.id:
-        resource = attrs.evolve(resource, operation=operation.id, before=resource.made, existed=resource.made is not None)
+        resource = attrs.evolve(
+            resource, operation=operation.id, before=resource.made, existed=resource.made is not None
+        )
         resource = resource_event(cx, stack, resource, f"{verb}_IN_PROGRESS")
     detailed = "VALIDATION_FAILED" if isinstance(error, Invalid) else None
     resource_event(cx, stack, resource, f"{verb}_FAILED", error.reason, detailed=detailed)

@@ -1,0 +1,307 @@
+"""The loop that carries stack operations out: look, plan, act on what may start, record, wait for the next change.
+
+A phase is a method. Each acts on every resource that may start now, side by side, one transaction each, and says
+whether anything moved; where nothing did, the stack sleeps until a watched record changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+
+from neargate.drivers.stacks import apply, finish, parameters, remove, revert
+from neargate.drivers.stacks.handlers import HandlerFailed
+from neargate.drivers.stacks.place import caller_of, opened_for, place_of
+from neargate.drivers.workqueue import WorkQueue
+from neargate.model.cloudformation import Stack, StackOperation, StackResource
+from neargate.model.errors import AwsError
+from neargate.model.operations import Context
+from neargate.model.ports import Clock, Store
+from neargate.model.records import Reader, Tx
+from neargate.planners.stack import Progress, plan_apply, plan_removal
+from neargate.resources import evaluation, registry
+from neargate.services.dispatch import Dispatcher
+
+LOOK_AGAIN = 5.0  # seconds; a safety net below the wake-ups
+
+
+class StackDriver:
+    """Carries out what CreateStack, UpdateStack, DeleteStack and ExecuteChangeSet recorded."""
+
+    def __init__(self, store: Store, dispatcher: Dispatcher, clock: Clock) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._queue = WorkQueue("stacks", self.reconcile, clock)
+        self._active: set[str] = set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        unfinished = self._store.read(
+            lambda view: [s.key for s in view.scan(Stack) if s.operation is not None]
+        )
+        self._active.update(unfinished)
+        unsubscribe = self._store.subscribe(None, self._notice)
+        try:
+            self._queue.wake_all(unfinished)
+            await asyncio.get_running_loop().create_future()
+        finally:
+            unsubscribe()
+            await self._queue.close()
+
+    def _notice(self, kind: str, key: str) -> None:
+        if kind == Stack.KIND:
+            self._queue.wake(key)
+        elif kind in _watched():
+            self._queue.wake_all(tuple(self._active))
+
+    async def reconcile(self, key: str) -> float | None:
+        while True:
+            stack = self._store.read(lambda view: view.get(Stack, key))
+            if stack is None or stack.operation is None:
+                self._active.discard(key)
+                return None
+            self._active.add(key)
+            moved = await self._phase(stack, stack.operation)
+            if not moved:
+                return self._clock.now() + LOOK_AGAIN
+
+    async def _phase(self, stack: Stack, operation: StackOperation) -> bool:
+        phases: dict[str, Callable[[Stack, StackOperation], Awaitable[bool]]] = {
+            "validate": self._validate,
+            "apply": self._apply,
+            "revert": self._revert,
+            "cleanup": self._cleanup,
+            "revert-cleanup": self._cleanup,
+            "rollback": self._remove,
+            "delete": self._remove,
+        }
+        return await phases[operation.phase](stack, operation)
+
+    # -- phases --------------------------------------------------------------------------------------------
+
+    async def _validate(self, stack: Stack, operation: StackOperation) -> bool:
+        """Typed parameters must name what exists; imports must have been exported."""
+        return await self._write(stack, lambda cx, now: parameters.validate(cx, now, operation))
+
+    async def _apply(self, stack: Stack, operation: StackOperation) -> bool:
+        resources = self._resources(stack)
+        place = self._store.read(lambda view: place_of(view, stack))
+        try:
+            opened = opened_for(stack, operation, place, resources)
+        except AwsError as error:
+            text = error.message
+            return await self._write(stack, lambda cx, now: finish.apply_impossible(cx, now, operation, text))
+        progress = _apply_progress(opened.needs, resources, operation)
+        plan = plan_apply(opened.needs, progress)
+        if plan.failed:
+            return await self._write(stack, lambda cx, now: finish.apply_failed(cx, now, operation))
+        if plan.finished:
+            return await self._write(stack, lambda cx, now: finish.applied(cx, now, operation))
+        started = [self._begin_one(stack, operation, opened, name, place) for name in plan.start]
+        checked = [self._check_one(stack, operation, resources[name], place) for name in plan.busy]
+        return any(await asyncio.gather(*started, *checked))
+
+    async def _begin_one(
+        self,
+        stack: Stack,
+        operation: StackOperation,
+        opened: evaluation.Opened,
+        name: str,
+        place: evaluation.Place,
+    ) -> bool:
+        try:
+            await self._write(stack, lambda cx, now: apply.begin(cx, now, operation, opened, name, place))
+        except HandlerFailed as failed:
+            await self._failed(stack, operation, name, opened.live[name].type, failed)
+        except AwsError as error:
+            failed = HandlerFailed(error.message, error.code)
+            await self._failed(stack, operation, name, opened.live[name].type, failed)
+        return True
+
+    async def _check_one(
+        self, stack: Stack, operation: StackOperation, resource: StackResource, place: evaluation.Place
+    ) -> bool:
+        try:
+            return bool(await self._write(stack, lambda cx, now: apply.check(cx, now, resource, place)))
+        except HandlerFailed as failed:
+            await self._failed(stack, operation, resource.logical_id, resource.type, failed)
+            return True
+
+    async def _failed(
+        self, stack: Stack, operation: StackOperation, name: str, type_name: str, failed: HandlerFailed
+    ) -> None:
+        await self._write(
+            stack, lambda cx, now: apply.record_failure(cx, now, operation, name, type_name, failed)
+        )
+
+    async def _revert(self, stack: Stack, operation: StackOperation) -> bool:
+        resources = self._resources(stack)
+        place = self._store.read(lambda view: place_of(view, stack))
+        mark = revert.REVERTED + operation.id
+        targets = {
+            name: resource
+            for name, resource in resources.items()
+            if revert.must_revert(resource, operation) or resource.operation == mark
+        }
+        needs = {name: frozenset(r.before.needs if r.before else ()) for name, r in targets.items()}
+        progress = {name: _revert_progress(resource, mark) for name, resource in targets.items()}
+        plan = plan_apply(needs, progress)
+        if plan.failed:
+            return await self._write(stack, lambda cx, now: finish.revert_failed(cx, now, plan.failed))
+        if plan.finished:
+            return await self._write(stack, lambda cx, now: finish.reverted(cx, now, operation))
+        started = [self._revert_one(stack, targets[name], place) for name in plan.start]
+        checked = [self._check_reverted(stack, targets[name], place) for name in plan.busy]
+        return any(await asyncio.gather(*started, *checked))
+
+    async def _revert_one(self, stack: Stack, resource: StackResource, place: evaluation.Place) -> bool:
+        try:
+            await self._write(stack, lambda cx, now: revert.begin(cx, now, resource, place))
+        except HandlerFailed as failed:
+            await self._write(stack, lambda cx, now, why=failed.reason: revert.fail(cx, now, resource, why))
+        return True
+
+    async def _check_reverted(self, stack: Stack, resource: StackResource, place: evaluation.Place) -> bool:
+        try:
+            return bool(await self._write(stack, lambda cx, now: apply.check(cx, now, resource, place)))
+        except HandlerFailed as failed:
+            await self._write(stack, lambda cx, now, why=failed.reason: revert.fail(cx, now, resource, why))
+            return True
+
+    async def _cleanup(self, stack: Stack, operation: StackOperation) -> bool:
+        """After an update: what was replaced or left the template goes. After a revert: what was made new goes."""
+        resources = self._resources(stack)
+        place = self._store.read(lambda view: place_of(view, stack))
+        left = {name: r for name, r in resources.items() if r.leftover is not None}
+        extra = finish.superfluous(stack, operation, place, resources)
+        needs = {name: frozenset(r.leftover.needs) for name, r in left.items() if r.leftover} | {
+            name: frozenset(r.made.needs) for name, r in extra.items() if r.made
+        }
+        progress: dict[str, Progress] = {
+            name: "busy" if r.leftover_status else "todo" for name, r in left.items()
+        } | {name: _removal_progress(r, operation) for name, r in extra.items()}
+        plan = plan_removal(needs, progress)
+        if plan.finished:
+            return await self._write(stack, lambda cx, now: finish.cleaned(cx, now, operation))
+        work = [
+            self._clean_one(stack, left[name], place) for name in (*plan.start, *plan.busy) if name in left
+        ]
+        work += [
+            self._remove_one(stack, operation, extra[name], place)
+            for name in (*plan.start, *plan.busy)
+            if name in extra
+        ]
+        return any(await asyncio.gather(*work))
+
+    async def _clean_one(self, stack: Stack, resource: StackResource, place: evaluation.Place) -> bool:
+        try:
+            return bool(await self._write(stack, lambda cx, now: remove.clean(cx, now, resource, place)))
+        except HandlerFailed as failed:
+            await self._write(
+                stack, lambda cx, now, why=failed.reason: remove.give_up_cleaning(cx, now, resource, why)
+            )
+            return True
+
+    async def _remove(self, stack: Stack, operation: StackOperation) -> bool:
+        """Rollback of a create, or a delete: everything goes, against the arrows."""
+        resources = self._resources(stack)
+        place = self._store.read(lambda view: place_of(view, stack))
+        targets = {
+            name: r
+            for name, r in resources.items()
+            if r.made is not None or (r.operation == operation.id and r.status.startswith("DELETE"))
+        }
+        needs = {name: frozenset(r.made.needs if r.made else ()) for name, r in targets.items()}
+        progress: dict[str, Progress] = {name: _removal_progress(r, operation) for name, r in targets.items()}
+        plan = plan_removal(needs, progress)
+        if plan.finished:
+            return await self._write(stack, lambda cx, now: finish.removed(cx, now, operation))
+        work = [
+            self._remove_one(stack, operation, targets[name], place) for name in (*plan.start, *plan.busy)
+        ]
+        return any(await asyncio.gather(*work))
+
+    async def _remove_one(
+        self, stack: Stack, operation: StackOperation, resource: StackResource, place: evaluation.Place
+    ) -> bool:
+        under_way = _removal_progress(resource, operation) == "busy"
+        try:
+            if under_way:
+                return bool(await self._write(stack, lambda cx, now: remove.check(cx, now, resource, place)))
+            await self._write(stack, lambda cx, now: remove.begin(cx, now, resource, operation, place))
+        except HandlerFailed as failed:
+            await self._write(
+                stack, lambda cx, now, why=failed.reason: remove.fail(cx, now, resource, operation, why)
+            )
+        return True
+
+    # -- reading and writing -------------------------------------------------------------------------------
+
+    def _resources(self, stack: Stack) -> dict[str, StackResource]:
+        def read(view: Reader) -> dict[str, StackResource]:
+            return {r.logical_id: r for r in view.scan(StackResource, stack.key + "/")}
+
+        return self._store.read(read)
+
+    async def _write(self, stack: Stack, work: Callable[[Context, Stack], object]) -> bool:
+        """Run `work` on the stack as it stands then; a no-op where another operation has taken over."""
+        caller = caller_of(stack)
+        operation = stack.operation
+        assert operation is not None
+
+        def write(tx: Tx) -> bool:
+            now = tx.get(Stack, stack.key)
+            if now is None or now.operation is None or now.operation.id != operation.id:
+                return True
+            if now.operation.phase != operation.phase:
+                return True
+            result = work(self._dispatcher.context(tx, caller), now)
+            return result is not False
+
+        return await self._store.write(write)
+
+
+def _apply_progress(
+    names: Iterable[str], resources: dict[str, StackResource], operation: StackOperation
+) -> dict[str, Progress]:
+    progress: dict[str, Progress] = {}
+    for name in names:
+        resource = resources.get(name)
+        if resource is None or resource.operation != operation.id:
+            progress[name] = "todo"
+        elif resource.status.endswith("_COMPLETE"):
+            progress[name] = "done"
+        elif resource.status.endswith("_FAILED"):
+            progress[name] = "failed"
+        else:
+            progress[name] = "busy"
+    return progress
+
+
+def _revert_progress(resource: StackResource, mark: str) -> Progress:
+    if resource.operation != mark:
+        return "todo"
+    if resource.status.endswith("_COMPLETE"):
+        return "done"
+    return "failed" if resource.status.endswith("_FAILED") else "busy"
+
+
+def _removal_progress(resource: StackResource, operation: StackOperation) -> Progress:
+    if resource.made is None:
+        return "done"
+    if resource.operation != operation.id:
+        return "todo"
+    if resource.status == "DELETE_IN_PROGRESS":
+        return "busy"
+    return "failed" if resource.status == "DELETE_FAILED" else "todo"
+
+
+_WATCHED: set[str] = set()
+
+
+def _watched() -> set[str]:
+    if not _WATCHED:
+        _WATCHED.update(*(declared.watches for declared in registry.supported()))
+    return _WATCHED

@@ -1,0 +1,205 @@
+"""How a phase of a stack operation ends: the stack's next status, its outputs, or its failure. One transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from neargate.drivers.stacks import apply
+from neargate.drivers.stacks.journal import stack_event
+from neargate.drivers.stacks.place import opened_for, place_of
+from neargate.model.cloudformation import Stack, StackOperation, StackResource
+from neargate.model.errors import AwsError
+from neargate.model.operations import Context
+from neargate.model.records import Json
+from neargate.planners import template as language
+from neargate.resources import evaluation
+
+BY_USER = "Rollback requested by user."
+
+
+def resources_of(cx: Context, stack: Stack) -> dict[str, StackResource]:
+    return {r.logical_id: r for r in cx.tx.scan(StackResource, stack.key + "/")}
+
+
+# -- the end of `apply` ------------------------------------------------------------------------------------
+
+
+def applied(cx: Context, stack: Stack, operation: StackOperation) -> None:
+    """Everything is as wanted: outputs, exports, and the final status (an update cleans up first)."""
+    resources = resources_of(cx, stack)
+    place = place_of(cx.tx, stack)
+    try:
+        opened = opened_for(stack, operation, place, resources)
+        outputs = language.evaluate_outputs(opened.template, opened.scope, opened.conditions)
+        exports = {o.export_name: o.value for o in outputs if o.export_name is not None}
+        _check_exports(cx, stack, exports)
+    except AwsError as error:
+        apply_impossible(cx, stack, operation, error.message)
+        return
+    assert operation.wanted is not None
+    done = attrs.evolve(
+        stack,
+        input=operation.wanted,
+        description=opened.template.description,
+        outputs=[_output(o) for o in outputs],
+        exports=exports,
+        imports=sorted(language.imports(opened.template, opened.scope)),
+    )
+    if operation.kind == "CREATE":
+        stack_event(cx, done, "CREATE_COMPLETE")
+        _end(cx, stack)
+        return
+    done = attrs.evolve(done, operation=attrs.evolve(operation, phase="cleanup"))
+    stack_event(cx, done, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+
+
+def _output(output: language.Output) -> Json:
+    shown: Json = {"OutputKey": output.key, "OutputValue": output.value}
+    if output.description is not None:
+        shown["Description"] = output.description
+    if output.export_name is not None:
+        shown["ExportName"] = output.export_name
+    return shown
+
+
+def _check_exports(cx: Context, stack: Stack, exports: Mapping[str, str]) -> None:
+    others = [s for s in cx.tx.scan(Stack, f"{stack.account}/{stack.region}/") if s.key != stack.key]
+    for other in others:
+        for name in other.exports.keys() & exports.keys():
+            raise AwsError(
+                "ValidationError", f"Export with name {name} is already exported by stack {other.name}"
+            )
+    for name, value in stack.exports.items():
+        if exports.get(name) == value:
+            continue
+        users = [other.name for other in others if name in other.imports]
+        if users:
+            verb = "updated" if name in exports else "deleted"
+            raise AwsError(
+                "ValidationError", f"Export {name} cannot be {verb} as it is in use by {' and '.join(users)}"
+            )
+
+
+def _end(cx: Context, stack: Stack) -> None:
+    """The operation is over."""
+    now = cx.tx.get(Stack, stack.key)
+    assert now is not None
+    cx.tx.put(attrs.evolve(now, operation=None, waiting_for=None))
+
+
+def apply_impossible(cx: Context, stack: Stack, operation: StackOperation, reason: str) -> None:
+    """The template as a whole cannot be carried out: the stack fails without blaming a resource."""
+    _turn_back(cx, stack, operation, reason.rstrip(".") + ". ")
+
+
+def apply_failed(cx: Context, stack: Stack, operation: StackOperation) -> None:
+    """Resources failed: cancel what is under way and turn back."""
+    mine = [r for r in resources_of(cx, stack).values() if r.operation == operation.id]
+    failed = sorted((r for r in mine if r.status.endswith("_FAILED")), key=lambda r: r.at)
+    busy = [r for r in mine if r.status.endswith("_IN_PROGRESS")]
+    for resource in busy:
+        apply.cancel(cx, stack, resource)
+    created = [r for r in (*failed, *busy) if r.status.startswith("CREATE")]
+    updated = [r for r in (*failed, *busy) if r.status.startswith("UPDATE")]
+    _turn_back(cx, stack, operation, _blame("create", created) + _blame("update", updated))
+
+
+def _blame(verb: str, resources: Iterable[StackResource]) -> str:
+    names = ", ".join(resource.logical_id for resource in resources)
+    return f"The following resource(s) failed to {verb}: [{names}]. " if names else ""
+
+
+def _turn_back(cx: Context, stack: Stack, operation: StackOperation, reason: str) -> None:
+    if operation.kind == "UPDATE":
+        if operation.disable_rollback:
+            _stop(cx, stack, "UPDATE_FAILED", reason)
+        else:
+            _go_on(cx, stack, operation, "revert", "UPDATE_ROLLBACK_IN_PROGRESS", reason)
+    elif operation.disable_rollback or operation.on_failure == "DO_NOTHING":
+        assert operation.wanted is not None
+        _stop(cx, attrs.evolve(stack, input=operation.wanted), "CREATE_FAILED", reason)
+    elif operation.on_failure == "DELETE":
+        _go_on(cx, stack, attrs.evolve(operation, kind="DELETE"), "delete", "DELETE_IN_PROGRESS", reason)
+    else:
+        _go_on(cx, stack, operation, "rollback", "ROLLBACK_IN_PROGRESS", reason + BY_USER)
+
+
+def _stop(cx: Context, stack: Stack, status: str, reason: str) -> None:
+    stack_event(cx, stack, status, reason)
+    _end(cx, stack)
+
+
+def _go_on(
+    cx: Context, stack: Stack, operation: StackOperation, phase: str, status: str, reason: str
+) -> None:
+    turned = attrs.evolve(operation, phase=phase)
+    stack_event(cx, attrs.evolve(stack, operation=turned), status, reason)
+
+
+# -- the end of `revert` and of the cleanups ---------------------------------------------------------------
+
+
+def reverted(cx: Context, stack: Stack, operation: StackOperation) -> None:
+    """Everything is as before the update; what it made new goes now."""
+    assert operation.before is not None
+    back = attrs.evolve(
+        stack, input=operation.before, operation=attrs.evolve(operation, phase="revert-cleanup")
+    )
+    stack_event(cx, back, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+
+
+def revert_failed(cx: Context, stack: Stack, names: Iterable[str]) -> None:
+    reason = f"The following resource(s) failed to update: [{', '.join(names)}]. "
+    _stop(cx, stack, "UPDATE_ROLLBACK_FAILED", reason)
+
+
+def superfluous(
+    stack: Stack, operation: StackOperation, place: evaluation.Place, resources: Mapping[str, StackResource]
+) -> dict[str, StackResource]:
+    """Which whole resources a cleanup removes: those the template no longer has, or that a revert made pointless."""
+    if operation.phase == "revert-cleanup":
+        return {
+            name: r
+            for name, r in resources.items()
+            if r.before is None and (r.made is not None or r.status.startswith("DELETE")) and not r.existed
+            if operation.id in r.operation
+        }
+    opened = opened_for(stack, operation, place, resources)
+    return {
+        name: r
+        for name, r in resources.items()
+        if name not in opened.live and (r.made is not None or r.status == "DELETE_IN_PROGRESS")
+    }
+
+
+def cleaned(cx: Context, stack: Stack, operation: StackOperation) -> None:
+    """The last of an update. Records of resources that are gone go too."""
+    for resource in resources_of(cx, stack).values():
+        if resource.made is None:
+            cx.tx.delete(StackResource, resource.key)
+        elif resource.before is not None or resource.existed:
+            cx.tx.put(attrs.evolve(resource, before=None, existed=True))
+    status = "UPDATE_COMPLETE" if operation.phase == "cleanup" else "UPDATE_ROLLBACK_COMPLETE"
+    stack_event(cx, attrs.evolve(stack, updated=cx.now), status)
+    _end(cx, stack)
+
+
+# -- the end of a removal ----------------------------------------------------------------------------------
+
+
+def removed(cx: Context, stack: Stack, operation: StackOperation) -> None:
+    """A rollback or a delete has done what it could."""
+    left = [r for r in resources_of(cx, stack).values() if r.status == "DELETE_FAILED" and r.made is not None]
+    reason = _blame("delete", left) or None
+    if operation.phase == "rollback":
+        assert operation.wanted is not None
+        rolled = attrs.evolve(stack, input=operation.wanted)
+        stack_event(cx, rolled, "ROLLBACK_FAILED" if left else "ROLLBACK_COMPLETE", reason)
+    elif left:
+        stack_event(cx, stack, "DELETE_FAILED", reason)
+    else:
+        gone = attrs.evolve(stack, deleted=cx.now, exports={}, imports=[])
+        stack_event(cx, gone, "DELETE_COMPLETE")
+    _end(cx, stack)

@@ -1,0 +1,55 @@
+"""The check that CloudFormation makes after it has accepted a call: AWS-typed parameters name things that exist."""
+
+from __future__ import annotations
+
+import attrs
+
+from neargate.drivers.stacks import finish
+from neargate.model.cloudformation import Stack, StackOperation
+from neargate.model.errors import AwsError
+from neargate.model.operations import Context
+from neargate.model.records import Json
+from neargate.planners import template as language
+
+# AWS type of a parameter -> the EC2 operation and the request member that takes its value
+_LOOKUPS: dict[str, tuple[str, str, str]] = {
+    "AWS::EC2::VPC::Id": ("ec2", "DescribeVpcs", "VpcIds"),
+    "AWS::EC2::Subnet::Id": ("ec2", "DescribeSubnets", "SubnetIds"),
+    "AWS::EC2::SecurityGroup::Id": ("ec2", "DescribeSecurityGroups", "GroupIds"),
+    "AWS::EC2::SecurityGroup::GroupName": ("ec2", "DescribeSecurityGroups", "GroupNames"),
+    "AWS::EC2::AvailabilityZone::Name": ("ec2", "DescribeAvailabilityZones", "ZoneNames"),
+}
+
+
+def validate(cx: Context, stack: Stack, operation: StackOperation) -> None:
+    """Go on to `apply`, or fail the operation with CloudFormation's text."""
+    wanted = operation.wanted
+    assert wanted is not None
+    template = language.parse(wanted.template)
+    missing = [
+        f"parameter value {value} for parameter name {name} does not exist"
+        for name, type_name, value in language.typed_references(template, wanted.parameters)
+        if not _exists(cx, type_name, value)
+    ]
+    if missing:
+        reason = "Parameter validation failed: " + ", ".join(missing)
+        finish.apply_impossible(cx, stack, operation, reason)
+        return
+    cx.tx.put(attrs.evolve(stack, operation=attrs.evolve(operation, phase="apply")))
+
+
+def _exists(cx: Context, type_name: str, value: str) -> bool:
+    lookup = _LOOKUPS.get(type_name)
+    if lookup is None:
+        return False  # nothing of that kind can exist here
+    if not value:
+        return False
+    service, name, member = lookup
+    request: Json = {member: [value]}
+    try:
+        cx.invoke(service, name, request)
+    except AwsError as error:
+        if error.code == "NotImplemented":
+            raise
+        return False
+    return True

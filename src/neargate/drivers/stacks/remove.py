@@ -1,0 +1,121 @@
+"""Removing resources: for a delete, a rollback, and the cleanup after an update. Each function is one transaction."""
+
+from __future__ import annotations
+
+import attrs
+
+from neargate.drivers.stacks import handlers
+from neargate.drivers.stacks.journal import resource_event
+from neargate.model.cloudformation import Made, Stack, StackOperation, StackResource
+from neargate.model.errors import AwsError
+from neargate.model.operations import Context
+from neargate.resources import evaluation, registry
+from neargate.resources.declaration import Failed, Waiting
+
+REMOVE_WITHIN = 30 * 60.0  # seconds
+
+
+def is_kept(resource: StackResource, operation: StackOperation) -> bool:
+    """True where the template wants it to outlive the stack."""
+    assert resource.made is not None
+    if resource.logical_id in operation.retain:
+        return True
+    policy = resource.made.deletion_policy
+    if policy == "RetainExceptOnCreate":
+        return operation.kind != "CREATE"
+    return policy == "Retain"
+
+
+def begin(
+    cx: Context, stack: Stack, resource: StackResource, operation: StackOperation, place: evaluation.Place
+) -> None:
+    """Start to remove the resource that stands. Raises HandlerFailed."""
+    made = resource.made
+    assert made is not None
+    resource = attrs.evolve(resource, operation=operation.id, started=cx.now)
+    if is_kept(resource, operation):
+        resource_event(cx, stack, attrs.evolve(resource, made=None), "DELETE_SKIPPED", about=made)
+        return
+    resource = resource_event(cx, stack, resource, "DELETE_IN_PROGRESS")
+    _delete(cx, stack, resource, made, place)
+    if _is_gone(cx, stack, resource, made, place):
+        finish(cx, stack, resource, made)
+
+
+def check(cx: Context, stack: Stack, resource: StackResource, place: evaluation.Place) -> bool:
+    """Is the one under removal gone? True where it is now. Raises HandlerFailed."""
+    made = resource.made
+    assert made is not None
+    if not _is_gone(cx, stack, resource, made, place):
+        return False
+    finish(cx, stack, resource, made)
+    return True
+
+
+def finish(cx: Context, stack: Stack, resource: StackResource, made: Made) -> None:
+    resource_event(cx, stack, attrs.evolve(resource, made=None), "DELETE_COMPLETE", about=made)
+
+
+def fail(cx: Context, stack: Stack, resource: StackResource, operation: StackOperation, reason: str) -> None:
+    """It could not be removed."""
+    if resource.status != "DELETE_IN_PROGRESS" or resource.operation != operation.id:
+        resource = attrs.evolve(resource, operation=operation.id)
+        resource = resource_event(cx, stack, resource, "DELETE_IN_PROGRESS")
+    resource_event(cx, stack, resource, "DELETE_FAILED", reason)
+
+
+def clean(cx: Context, stack: Stack, resource: StackResource, place: evaluation.Place) -> bool:
+    """Take one step in removing a leftover; True where something changed.
+
+    A cleanup never fails the stack: what cannot be removed is left, with the reason in an event.
+    """
+    made = resource.leftover
+    assert made is not None
+    if resource.leftover_status == "":
+        if made.update_replace_policy == "Retain":
+            resource_event(cx, stack, resource, "DELETE_SKIPPED", about=made, quiet=True)
+            cx.tx.put(attrs.evolve(resource, leftover=None))
+            return True
+        resource_event(cx, stack, resource, "DELETE_IN_PROGRESS", about=made, quiet=True)
+        resource = attrs.evolve(resource, leftover_status="DELETE_IN_PROGRESS", started=cx.now)
+        _delete(cx, stack, resource, made, place)
+        cx.tx.put(resource)
+    if not _is_gone(cx, stack, resource, made, place):
+        return False
+    resource_event(cx, stack, resource, "DELETE_COMPLETE", about=made, quiet=True)
+    cx.tx.put(attrs.evolve(resource, leftover=None, leftover_status=""))
+    return True
+
+
+def give_up_cleaning(cx: Context, stack: Stack, resource: StackResource, reason: str) -> None:
+    resource_event(cx, stack, resource, "DELETE_FAILED", reason, about=resource.leftover, quiet=True)
+    cx.tx.put(attrs.evolve(resource, leftover=None, leftover_status=""))
+
+
+def _delete(cx: Context, stack: Stack, resource: StackResource, made: Made, place: evaluation.Place) -> None:
+    declared = registry.find(resource.type)
+    existing = evaluation.existing(made, resource.logical_id, place)
+    try:
+        handlers.carry_out(declared.delete(existing), cx, stack.role_arn)
+    except AwsError as error:
+        if declared.error("Delete", error)[1] == "NotFound":
+            return  # somebody removed it before us: that is what was wanted
+        raise handlers.failure(
+            declared, "Delete", error, f"{resource.operation}-{resource.logical_id}"
+        ) from error
+
+
+def _is_gone(cx: Context, stack: Stack, resource: StackResource, made: Made, place: evaluation.Place) -> bool:
+    declared = registry.find(resource.type)
+    existing = evaluation.existing(made, resource.logical_id, place)
+    seen = handlers.absence(declared, existing, cx, stack.role_arn)
+    token = f"{resource.operation}-{resource.logical_id}"
+    if isinstance(seen, Failed):
+        raise handlers.failure_text(seen.message, seen.code, token)
+    if isinstance(seen, Waiting):
+        if cx.now - resource.started > REMOVE_WITHIN:
+            raise handlers.failure_text("Exceeded attempts to wait", "NotStabilized", token)
+        if seen.reason != resource.waiting_for and resource.leftover_status == "":
+            cx.tx.put(attrs.evolve(resource, waiting_for=seen.reason))
+        return False
+    return True

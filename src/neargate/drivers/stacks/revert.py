@@ -1,0 +1,65 @@
+"""Taking one resource of a failed update back to what it was. Each function is one transaction."""
+
+from __future__ import annotations
+
+import attrs
+
+from neargate.drivers.stacks import handlers
+from neargate.drivers.stacks.journal import resource_event
+from neargate.model.cloudformation import Stack, StackOperation, StackResource
+from neargate.model.errors import AwsError
+from neargate.model.operations import Context
+from neargate.resources import evaluation, registry
+
+REVERTED = "reverted:"  # marks in `operation` that a resource has been taken back
+
+
+def must_revert(resource: StackResource, operation: StackOperation) -> bool:
+    """True for a resource that stood before the update and that the update touched."""
+    return (
+        resource.operation == operation.id
+        and resource.before is not None
+        and (resource.made != resource.before or resource.status.endswith("_FAILED"))
+    )
+
+
+def begin(cx: Context, stack: Stack, resource: StackResource, place: evaluation.Place) -> None:
+    """Start to take it back. Raises HandlerFailed."""
+    before, made = resource.before, resource.made
+    assert before is not None
+    resource = attrs.evolve(resource, started=cx.now, operation=REVERTED + resource.operation)
+    resource = resource_event(cx, stack, resource, "UPDATE_IN_PROGRESS", about=before)
+    if made is not None and made.physical_id != before.physical_id:
+        # It was replaced: the old one still stands and the new one is what must go.
+        resource_event(cx, stack, attrs.evolve(resource, made=before, leftover=made), "UPDATE_COMPLETE")
+        return
+    if made is not None and made != before:
+        _update_back(cx, stack, resource, place)
+        declared = registry.find(resource.type)
+        resource = attrs.evolve(resource, made=before)
+        if declared.ready is not None:
+            cx.tx.put(resource)
+            return
+    resource_event(cx, stack, attrs.evolve(resource, made=before), "UPDATE_COMPLETE")
+
+
+def _update_back(cx: Context, stack: Stack, resource: StackResource, place: evaluation.Place) -> None:
+    made, before = resource.made, resource.before
+    assert made is not None
+    assert before is not None
+    declared = registry.find(resource.type)
+    if declared.update is None:
+        return
+    old = evaluation.existing(made, resource.logical_id, place)
+    want = evaluation.existing(before, resource.logical_id, place).desired
+    try:
+        handlers.carry_out(declared.update(old, want), cx, stack.role_arn)
+    except AwsError as error:
+        raise handlers.failure(declared, "Update", error, resource.operation) from error
+
+
+def fail(cx: Context, stack: Stack, resource: StackResource, reason: str) -> None:
+    operation = (
+        resource.operation if resource.operation.startswith(REVERTED) else REVERTED + resource.operation
+    )
+    resource_event(cx, stack, attrs.evolve(resource, operation=operation), "UPDATE_FAILED", reason)
