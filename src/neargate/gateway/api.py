@@ -105,7 +105,7 @@ class Api:
             account=session.account,
             region=region,
             principal=session.principal,
-            role=session.role_arn,
+            role=session.role,
             access_key=key,
             user_agent=agent,
         )

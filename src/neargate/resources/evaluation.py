@@ -11,11 +11,18 @@ from typing import Any
 import attrs
 
 from neargate.model.cloudformation import Made, StackInput
+from neargate.model.errors import AwsError
 from neargate.model.tags import Tags
+from neargate.model.zones import zones
 from neargate.planners import template as language
 from neargate.planners.physical_names import physical_name
 from neargate.resources import registry, schemas
 from neargate.resources.declaration import Desired, Existing, ResourceType
+
+
+def zone_names(region: str) -> tuple[str, ...]:
+    """What Fn::GetAZs returns."""
+    return tuple(zone.name for zone in zones(region))
 
 
 @attrs.frozen
@@ -80,7 +87,10 @@ def _references(made: Mapping[str, Made]) -> Callable[[str, str | None], Any]:
             return value[attribute]
         for part in attribute.split("."):
             if not isinstance(value, Mapping) or part not in value:
-                return language.UNKNOWN
+                raise AwsError(
+                    "ValidationError",
+                    f"Template error: resource {logical_id} does not support attribute type {attribute} in Fn::GetAtt",
+                )
             value = value[part]
         return value
 

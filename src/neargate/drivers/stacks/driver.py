@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-
 from neargate.drivers.stacks import apply, finish, parameters, remove, revert
 from neargate.drivers.stacks.handlers import HandlerFailed
 from neargate.drivers.stacks.place import caller_of, opened_for, place_of

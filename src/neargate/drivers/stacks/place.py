@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from neargate.model.cloudformation import DELETED, Made, Stack, StackOperation, StackResource
 from neargate.model.operations import Caller
 from neargate.model.records import Reader
-from neargate.model.zones import zone_names
 from neargate.resources import evaluation
 
 SERVICE = "cloudformation.amazonaws.com"
@@ -30,7 +29,7 @@ def place_of(view: Reader, stack: Stack) -> evaluation.Place:
         region=stack.region,
         stack_name=stack.name,
         stack_id=stack.id,
-        zones=zone_names,
+        zones=evaluation.zone_names,
         export=exports.get,
         notification_arns=tuple(stack.notification_arns),
     )

@@ -1,0 +1,147 @@
+"""The ASGI front door: one address for the AWS API, the image registry, git, and Neargate's own pages.
+
+/_neargate/…   Neargate's own: health, adoption of ids, sources, progress
+/v2/…          the OCI registry behind ECR
+/git/…         git over HTTP
+anything else  the AWS API
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+import structlog
+
+from neargate import wire
+from neargate.gateway.api import Api
+from neargate.model.records import Blob
+
+log = structlog.get_logger()
+
+AsgiScope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
+
+SPOOL_ABOVE = 256 * 1024  # bytes; larger object uploads go to disk as they arrive
+LONGEST_BODY = 64 * 1024 * 1024  # bytes of an API request that is not an object upload
+_CHUNK = 256 * 1024
+
+
+class Spooling(Protocol):
+    """Takes an upload to the blob store as it arrives."""
+
+    async def spool(self, chunks: AsyncIterator[bytes]) -> Blob: ...
+
+    def read(self, blob: Blob, start: int = 0, end: int | None = None) -> bytes: ...
+
+
+class Disconnected(Exception):
+    """The client went away in the middle of its request."""
+
+
+class Front:
+    """The ASGI application. `mounts` maps a path's beginning to the app that serves it."""
+
+    def __init__(self, api: Api, blobs: Spooling, mounts: dict[str, AsgiApp]) -> None:
+        self._api = api
+        self._blobs = blobs
+        self._mounts = mounts
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        path: str = scope["path"]
+        for prefix, app in self._mounts.items():
+            if path.startswith(prefix):
+                await app(scope, receive, send)
+                return
+        if scope["type"] != "http":
+            return
+        try:
+            await self._aws(scope, receive, send)
+        except Disconnected:
+            log.debug("client.left", path=path)
+
+    async def _aws(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        body: bytes | Blob = b""
+        if _is_object_upload(scope["method"], headers):
+            body = await self._blobs.spool(_chunks(receive))
+        else:
+            body = b"".join([chunk async for chunk in _chunks(receive, LONGEST_BODY)])
+        request = wire.HttpRequest(
+            method=scope["method"],
+            path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            body=body,
+        )
+        answer = await self._api.answer(request)
+        await self._send(answer.response, scope["method"], send)
+
+    async def _send(self, response: wire.HttpResponse, method: str, send: Send) -> None:
+        body = response.body
+        headers = dict(response.headers)
+        size = body.size if isinstance(body, Blob) else len(body)
+        if method != "HEAD" or "content-length" not in {name.lower() for name in headers}:
+            headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
+            headers["content-length"] = str(size)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": response.status,
+                "headers": [
+                    (name.lower().encode("latin-1"), value.encode("utf-8")) for name, value in headers.items()
+                ],
+            }
+        )
+        if method == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+        elif isinstance(body, Blob):
+            for start in range(0, max(body.size, 1), _CHUNK):
+                end = min(start + _CHUNK, body.size)
+                chunk = self._blobs.read(body, start, end)
+                await send({"type": "http.response.body", "body": chunk, "more_body": end < body.size})
+        else:
+            await send({"type": "http.response.body", "body": body})
+
+
+def _is_object_upload(method: str, headers: dict[str, str]) -> bool:
+    """A PUT of a large body that nothing but the bytes' count says anything about: S3."""
+    if method != "PUT" or "/s3/aws4_request" not in headers.get("authorization", ""):
+        return False
+    if "aws-chunked" in headers.get("content-encoding", "") or headers.get(
+        "x-amz-content-sha256", ""
+    ).startswith("STREAMING-"):
+        return False
+    length = headers.get("content-length", "0")
+    return length.isdigit() and int(length) > SPOOL_ABOVE
+
+
+async def _chunks(receive: Receive, longest: int | None = None) -> AsyncIterator[bytes]:
+    total = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        chunk: bytes = message.get("body", b"")
+        total += len(chunk)
+        if longest is not None and total > longest:
+            raise Disconnected
+        if chunk:
+            yield chunk
+        if not message.get("more_body", False):
+            return
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await send({"type": "lifespan.shutdown.complete"})
+            return

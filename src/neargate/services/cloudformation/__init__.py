@@ -1,0 +1,5 @@
+"""CloudFormation's API. It validates and records; `drivers/stacks` carries out."""
+
+from neargate.services.cloudformation import change_sets, describe, stacks, templates
+
+__all__ = ["change_sets", "describe", "stacks", "templates"]

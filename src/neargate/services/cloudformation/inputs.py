@@ -1,0 +1,217 @@
+"""What a call gives for a stack: template, parameters, capabilities, tags; checked as AWS checks before it accepts.
+
+Order as on AWS: the template's text, its format, its types, its parameters, its capabilities.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from neargate.model.cloudformation import StackInput
+from neargate.model.errors import AwsError
+from neargate.model.operations import Context
+from neargate.model.records import Blob, Json
+from neargate.model.tags import from_list
+from neargate.planners import template as language
+from neargate.resources import evaluation, registry, schemas
+
+MAX_URL_TEMPLATE = 1024 * 1024
+_S3_HOST = re.compile(
+    r"(?:(?P<bucket>.+)\.)?s3(?:[.-](?P<region>[a-z0-9-]+))?\.(?:amazonaws\.com(?:\.cn)?|localhost)"
+)
+
+
+def template_text(cx: Context, request: Mapping[str, Any], previous: StackInput | None) -> str:
+    """The template's text from TemplateBody, TemplateURL or the stack itself."""
+    if request.get("UsePreviousTemplate"):
+        if previous is None:
+            raise AwsError(
+                "ValidationError", "No template exists for this stack: UsePreviousTemplate needs one."
+            )
+        return previous.template
+    body, url = request.get("TemplateBody"), request.get("TemplateURL")
+    if body and url:
+        raise AwsError("ValidationError", "Only one of Template URL or Template Body may be specified.")
+    if body:
+        return str(body)
+    if url:
+        return _fetch(cx, str(url))
+    raise AwsError("ValidationError", "Either Template URL or Template Body must be specified.")
+
+
+def _fetch(cx: Context, url: str) -> str:
+    bucket, key = _s3_location(cx, url)
+    try:
+        answer = cx.invoke("s3", "GetObject", {"Bucket": bucket, "Key": key})
+    except AwsError as error:
+        raise AwsError("ValidationError", f"S3 error: {error.message}") from error
+    body = answer["Body"]
+    data = cx.blobs.read(body) if isinstance(body, Blob) else bytes(body)
+    if len(data) > MAX_URL_TEMPLATE:
+        raise AwsError("ValidationError", "Template may not exceed 1000000 bytes in size.")
+    return data.decode("utf-8", "replace")
+
+
+def _s3_location(cx: Context, url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise AwsError("ValidationError", "TemplateURL must be a supported URL.")
+    path = unquote(parts.path).lstrip("/")
+    if parts.port == cx.settings.port and parts.hostname in {cx.settings.host, "localhost", "127.0.0.1"}:
+        bucket, _, key = path.partition("/")
+        return bucket, key
+    found = _S3_HOST.fullmatch(parts.hostname)
+    if found is None:
+        raise AwsError(
+            "ValidationError", "S3 error: Domain name specified in BUCKET is not a valid S3 domain"
+        )
+    if found["bucket"]:
+        return found["bucket"], path
+    bucket, _, key = path.partition("/")
+    return bucket, key
+
+
+def parsed(text: str) -> language.Template:
+    """The template, valid in itself and of types that Neargate has."""
+    template = language.parse(text)
+    language.validate(template)
+    return template
+
+
+def check_types(cx: Context, template: language.Template, allowed: list[str] | None) -> None:
+    """Unknown types and types Neargate has not, all at once, before anything is created."""
+    types = sorted({r.type for r in template.resources.values()})
+    unknown = [
+        t for t in types if not registry.find_or_none(t) and not schemas.exists(t) and not _is_custom(t)
+    ]
+    if unknown:
+        raise AwsError(
+            "ValidationError", f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]"
+        )
+    for type_name in types:
+        if allowed and not any(_type_matches(type_name, pattern) for pattern in allowed):
+            raise AwsError(
+                "ValidationError",
+                f"Resource type {type_name} is not allowed by parameter ResourceTypes [{', '.join(allowed)}]",
+            )
+
+
+def check_supported(opened: evaluation.Opened) -> None:
+    """Refuse what Neargate does not have, of the resources whose Condition holds."""
+    missing = sorted({r.type for r in opened.live.values() if registry.find_or_none(r.type) is None})
+    if missing:
+        raise AwsError(
+            "ValidationError",
+            f"Neargate does not support these resource types yet: [{', '.join(missing)}] "
+            "(docs/coverage.md#cloudformation). Nothing was created.",
+        )
+    refused = [
+        f"{name} ({resource.type}) {prop}"
+        for name, resource in opened.live.items()
+        for prop in resource.properties
+        if not str(prop).startswith("Fn::") and _is_unhonoured(resource.type, str(prop))
+    ]
+    if refused:
+        raise AwsError(
+            "ValidationError",
+            f"Neargate does not honour these resource properties yet: [{', '.join(refused)}] "
+            "(docs/coverage.md#cloudformation). Nothing was created.",
+        )
+
+
+def _is_unhonoured(type_name: str, prop: str) -> bool:
+    """A property the type has and Neargate not. One that the type itself lacks is for the schema to refuse."""
+    declared = registry.find(type_name)
+    if prop in declared.honoured or not schemas.exists(type_name):
+        return False
+    return prop in schemas.schema(type_name).properties
+
+
+def _is_custom(type_name: str) -> bool:
+    return type_name.startswith("Custom::") or type_name == "AWS::CloudFormation::CustomResource"
+
+
+def _type_matches(type_name: str, pattern: str) -> bool:
+    return type_name.startswith(pattern[:-1]) if pattern.endswith("*") else type_name == pattern
+
+
+def check_capabilities(template: language.Template, given: list[str], *, change_set: bool = False) -> None:
+    required, _ = language.capabilities(template)
+    have = set(given)
+    if "CAPABILITY_NAMED_IAM" in have:
+        have.add("CAPABILITY_IAM")
+    missing = [c for c in required if c not in have and not (change_set and c == "CAPABILITY_AUTO_EXPAND")]
+    if missing:
+        raise AwsError("InsufficientCapabilitiesException", f"Requires capabilities : [{', '.join(missing)}]")
+
+
+def stack_input(
+    cx: Context,
+    request: Mapping[str, Any],
+    previous: StackInput | None,
+    place: evaluation.Place,
+    *,
+    change_set: bool = False,
+) -> tuple[StackInput, evaluation.Opened]:
+    """The input of a create or update, fully checked. Raises AwsError in AWS's words."""
+    text = template_text(cx, request, previous)
+    template = parsed(text)
+    check_types(cx, template, request.get("ResourceTypes"))
+    given: dict[str, str] = {}
+    use_previous: list[str] = []
+    for parameter in request.get("Parameters") or ():
+        if parameter.get("UsePreviousValue"):
+            use_previous.append(parameter["ParameterKey"])
+        else:
+            given[parameter["ParameterKey"]] = parameter.get("ParameterValue", "")
+    values = language.resolve_parameters(
+        template, given, previous.parameters if previous else None, use_previous
+    )
+    capabilities = list(request.get("Capabilities") or ())
+    check_capabilities(template, capabilities, change_set=change_set)
+    tags = request.get("Tags")
+    wanted = StackInput(
+        template=text,
+        parameters=values,
+        tags=from_list(tags) if tags is not None else dict(previous.tags if previous else {}),
+        capabilities=capabilities,
+    )
+    opened = evaluation.open_stack(wanted, place, {})
+    check_supported(opened)
+    return wanted, opened
+
+
+def place_for(cx: Context, name: str, stack_id: str, notification_arns: list[str]) -> evaluation.Place:
+    """The place of a stack as the API sees it. Exports are looked up when the operation runs."""
+    exports = _exports(cx)
+    return evaluation.Place(
+        account=cx.account,
+        region=cx.region,
+        stack_name=name,
+        stack_id=stack_id,
+        zones=evaluation.zone_names,
+        export=lambda export: exports.get(export, language.UNKNOWN),
+        notification_arns=tuple(notification_arns),
+    )
+
+
+def _exports(cx: Context) -> dict[str, Any]:
+    from neargate.services.cloudformation.lookup import all_stacks
+
+    return {name: value for stack in all_stacks(cx) for name, value in stack.exports.items()}
+
+
+def shown_parameters(template: language.Template, values: Mapping[str, str]) -> list[Json]:
+    """Parameters as Describe shows them: NoEcho ones masked."""
+    return [
+        {"ParameterKey": name, "ParameterValue": "****" if _no_echo(template, name) else value}
+        for name, value in values.items()
+    ]
+
+
+def _no_echo(template: language.Template, name: str) -> bool:
+    parameter = template.parameters.get(name)
+    return parameter is not None and parameter.no_echo

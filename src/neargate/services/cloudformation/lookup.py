@@ -1,0 +1,39 @@
+"""Finding stacks by name or id, with the error text of the operation that asks."""
+
+from __future__ import annotations
+
+from neargate.model.cloudformation import DELETED, Stack, StackResource
+from neargate.model.errors import AwsError
+from neargate.model.operations import Context
+
+
+def by_name(cx: Context, name: str) -> Stack | None:
+    """The stack of that name that is not deleted, or the one of that id whatever its state."""
+    if name.startswith("arn:"):
+        parts = name.split("/")
+        if len(parts) != 3:
+            return None
+        return cx.tx.get(Stack, cx.caller.scope(parts[1], parts[2]))
+    for stack in cx.tx.scan(Stack, cx.caller.scope(name) + "/"):
+        if stack.status != DELETED:
+            return stack
+    return None
+
+
+def all_stacks(cx: Context) -> list[Stack]:
+    """Every stack of this account and region, newest first."""
+    stacks = cx.tx.scan(Stack, cx.caller.scope() + "/")
+    return sorted(stacks, key=lambda stack: stack.created, reverse=True)
+
+
+def required(cx: Context, name: str, text: str = "Stack with id {} does not exist") -> Stack:
+    """The stack, or ValidationError with the operation's own wording of "does not exist"."""
+    found = by_name(cx, name)
+    if found is None:
+        raise AwsError("ValidationError", text.format(name))
+    return found
+
+
+def resources(cx: Context, stack: Stack) -> list[StackResource]:
+    """Its resources in the order of their logical ids."""
+    return [r for r in cx.tx.scan(StackResource, stack.key + "/") if r.status]
