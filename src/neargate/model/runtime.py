@@ -6,7 +6,7 @@ Every noun is frozen. Errors that a user can meet say what happened and, where t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Literal, Protocol
 
 import attrs
@@ -341,17 +341,17 @@ class Runtime(Protocol):
         """One container. Raises `NoSuchContainer`."""
         ...
 
-    def logs(self, container_id: str, since: int | None = None) -> AsyncIterator[LogLine]:
+    def logs(self, container_id: str, since: int | None = None) -> AsyncGenerator[LogLine, None]:
         """Its lines with a timestamp (ns) above `since`, oldest first, following until it has exited.
 
         Resuming from the last line's timestamp loses and repeats nothing, across restarts of server and
         engine. Lines are decoded as UTF-8 with replacement; a line of more than 256 KiB is cut into
-        several. Raises `NoSuchContainer`.
+        several. Raises `NoSuchContainer`. Whoever stops early closes it (`contextlib.aclosing`).
         """
         ...
 
-    def watch(self, labels: Mapping[str, str]) -> AsyncIterator[ContainerEvent]:
-        """Events of containers with these labels, for ever; it reconnects by itself."""
+    def watch(self, labels: Mapping[str, str]) -> AsyncGenerator[ContainerEvent, None]:
+        """Events of containers with these labels, for ever; it reconnects by itself. Close it when done."""
         ...
 
     async def listening_ports(self, state: ContainerState) -> frozenset[int]:

@@ -1,0 +1,463 @@
+"""The runtime that runs containers on Docker or Podman, through the Engine API both speak."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import signal as signals
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+
+from neargate.model.runtime import (
+    ContainerEvent,
+    ContainerSpec,
+    ContainerState,
+    Credentials,
+    EngineInfo,
+    EngineUnavailable,
+    ExecResult,
+    ImageInfo,
+    ImageUnavailable,
+    LogLine,
+    NameInUse,
+    NoSuchContainer,
+    Sandbox,
+    SandboxSpec,
+    StartFailed,
+)
+from neargate.runtimes.cgroups import CgroupTree, MemoryKills
+from neargate.runtimes.container_logs import follow_file, frames, lines_of_frames
+from neargate.runtimes.engine_connection import EngineConnection, Locate, Refused, json_lines
+from neargate.runtimes.event_hub import EventHub
+from neargate.runtimes.file_watch import FileWatch
+from neargate.runtimes.listening import listening_ports
+from neargate.runtimes.namespaces import Namespaces
+from neargate.runtimes.pause import PauseSandboxes
+from neargate.runtimes.payloads import (
+    SANDBOX_LABEL,
+    Dialect,
+    container_state,
+    create_body,
+    image_info,
+    with_tag,
+)
+from neargate.runtimes.private_engine import PrivateEngine
+
+_EXEC_OUTPUT = 64 * 1024
+_SIGKILLED = 128 + signals.SIGKILL
+
+
+@attrs.frozen
+class _Engine:
+    """What is known of the engine once it has answered."""
+
+    info: EngineInfo
+    dialect: Dialect
+    namespaces: Namespaces | None
+    """Where Neargate makes the sandboxes itself."""
+    pauses: PauseSandboxes
+    cgroups: CgroupTree | None
+    """Where sandboxes can have limits of their own."""
+
+
+class EngineRuntime:
+    """`Runtime` on an engine that `locate` finds. Nothing happens before the first call.
+
+    To be used from one event loop.
+    """
+
+    def __init__(self, locate: Locate, *, own_namespaces: bool = True) -> None:
+        self._connection = EngineConnection(locate)
+        self._watch = FileWatch()
+        self._kills = MemoryKills()
+        self._hub = EventHub(self._connection, self.inspect, self._watch)
+        self._own_namespaces = own_namespaces
+        self._known: _Engine | None = None
+
+    async def close(self) -> None:
+        await self._hub.close()
+        await self._connection.close()
+        self._watch.close()
+        self._kills.close()
+
+    async def info(self) -> EngineInfo:
+        return (await self._engine()).info
+
+    # Images
+
+    async def image(self, reference: str) -> ImageInfo | None:
+        try:
+            shown = await self._connection.json("GET", f"images/{reference}/json")
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise EngineUnavailable(f"The engine cannot say what {reference} is: {error}.", "") from error
+        return image_info(shown, reference)
+
+    async def pull(self, reference: str, credentials: Credentials | None = None) -> ImageInfo:
+        login = {} if credentials is None else attrs.asdict(credentials)
+        headers = {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(login).encode()).decode()}
+        params = {"fromImage": with_tag(reference)}
+        try:
+            async with self._connection.stream(
+                "POST", "images/create", params=params, headers=headers if login else None
+            ) as response:
+                async for progress in json_lines(response):
+                    if "error" in progress:
+                        raise ImageUnavailable(reference, progress["error"])
+        except Refused as error:
+            raise ImageUnavailable(reference, error.message) from error
+        image = await self.image(reference)
+        if image is None:
+            raise ImageUnavailable(reference, "the engine says that it pulled it, but does not have it")
+        return image
+
+    # Sandboxes
+
+    async def create_sandbox(self, spec: SandboxSpec) -> Sandbox:
+        engine = await self._engine()
+        if engine.namespaces is not None:
+            return await asyncio.to_thread(engine.namespaces.create, spec)
+        parent = None
+        if engine.cgroups is not None and (spec.cpus is not None or spec.memory_mib is not None):
+            parent = engine.cgroups.path(spec.name)
+            await asyncio.to_thread(
+                engine.cgroups.create, spec.name, cpus=spec.cpus, memory_mib=spec.memory_mib
+            )
+        return await engine.pauses.create(spec, parent)
+
+    async def remove_sandbox(self, sandbox_id: str) -> None:
+        engine = await self._engine()
+        if engine.namespaces is not None:
+            await asyncio.to_thread(engine.namespaces.remove, sandbox_id)
+            return
+        await engine.pauses.remove(sandbox_id)
+        if engine.cgroups is not None:
+            await asyncio.to_thread(engine.cgroups.remove, sandbox_id)
+
+    async def list_sandboxes(self, labels: Mapping[str, str]) -> list[Sandbox]:
+        engine = await self._engine()
+        if engine.namespaces is not None:
+            return list(engine.namespaces.list(labels))
+        return await engine.pauses.list(labels)
+
+    # Containers
+
+    async def create(self, spec: ContainerSpec) -> str:
+        engine = await self._engine()
+        body = create_body(spec, engine.dialect)
+        try:
+            created = await self._connection.json(
+                "POST", "containers/create", params={"name": spec.name}, body=body
+            )
+        except Refused as error:
+            if error.status == 409 or "already in use" in error.message:
+                raise NameInUse(spec.name) from error
+            if error.status == 404:
+                raise ImageUnavailable(spec.image, error.message) from error
+            raise StartFailed(error.message) from error
+        return str(created["Id"])
+
+    async def start(self, container_id: str) -> None:
+        try:
+            await self._connection.json("POST", f"containers/{container_id}/start")
+        except Refused as error:
+            if error.status == 404 and _not_there(error):
+                raise NoSuchContainer(container_id) from error
+            raise StartFailed(error.message) from error
+
+    async def signal(self, container_id: str, signal: str) -> None:
+        try:
+            await self._connection.json("POST", f"containers/{container_id}/kill", params={"signal": signal})
+        except Refused as error:
+            if error.status == 404:
+                raise NoSuchContainer(container_id) from error
+            state = await self.inspect(container_id)
+            if state.status == "running":
+                raise StartFailed(f"{signal} could not be sent: {error.message}") from error
+
+    async def kill(self, container_id: str) -> None:
+        engine = await self._engine()
+        if engine.namespaces is not None:  # Podman's API would look every 250 ms whether it is dead
+            state = await self.inspect(container_id)
+            if state.pid is None or send_signal(state.pid, container_id, signals.SIGKILL):
+                return
+        await self.signal(container_id, "SIGKILL")
+
+    async def wait(self, container_id: str) -> ContainerState:
+        async with self._hub.listening() as events:
+            while True:
+                event = await events.get()
+                concerned = event.id == container_id and event.action in ("died", "removed")
+                if concerned or event.action == "watching":
+                    state = await self.inspect(container_id)
+                    if state.status == "exited":
+                        return state
+
+    async def remove(self, container_id: str) -> None:
+        with contextlib.suppress(NoSuchContainer):
+            await self.kill(container_id)  # Podman would ask nicely first, and wait
+        try:
+            await self._connection.json(
+                "DELETE", f"containers/{container_id}", params={"force": "1", "v": "1"}
+            )
+        except Refused as error:
+            if error.status != 404:
+                raise StartFailed(f"{container_id} could not be removed: {error.message}") from error
+
+    async def list(self, labels: Mapping[str, str]) -> list[ContainerState]:
+        wanted = [f"{name}={value}" for name, value in labels.items()]
+        params = {"all": "1", "filters": json.dumps({"label": wanted})}
+        found = await self._connection.json("GET", "containers/json", params=params)
+        ids = [each["Id"] for each in found if SANDBOX_LABEL not in (each.get("Labels") or {})]
+        states = await asyncio.gather(*(self._inspect_or_none(each) for each in ids))
+        return [state for state in states if state is not None]
+
+    async def inspect(self, container_id: str) -> ContainerState:
+        return self._state(await self._show(container_id))
+
+    async def listening_ports(self, state: ContainerState) -> frozenset[int]:
+        return frozenset() if state.pid is None else listening_ports(state.pid)
+
+    async def remove_owned(self, labels: Mapping[str, str]) -> None:
+        await asyncio.gather(*(self.remove(each.id) for each in await self.list(labels)))
+        engine = await self._engine()
+        if engine.namespaces is not None:
+            sandboxes = [each.id for each in engine.namespaces.recorded(labels)]
+        else:
+            sandboxes = [each.id for each in await engine.pauses.list(labels)]
+        for each in sandboxes:
+            await self.remove_sandbox(each)
+        wanted = [f"{name}={value}" for name, value in labels.items()]
+        images = await self._connection.json(
+            "GET", "images/json", params={"filters": json.dumps({"label": wanted})}
+        )
+        for image in images:
+            with contextlib.suppress(Refused):  # a child image, or somebody's container, still needs it
+                await self._connection.json("DELETE", f"images/{image['Id']}", params={"force": "1"})
+
+    # Inside a container
+
+    async def exec(
+        self,
+        container_id: str,
+        argv: tuple[str, ...],
+        *,
+        environment: Mapping[str, str] | None = None,
+        user: str = "",
+        timeout: float | None = None,  # noqa: ASYNC109 — more than a cancellation: the command is killed
+    ) -> ExecResult:
+        body: dict[str, Any] = {
+            "AttachStdout": True,
+            "AttachStderr": True,
+            "Cmd": list(argv),
+            "Env": [f"{name}={value}" for name, value in (environment or {}).items()],
+        }
+        if user:
+            body["User"] = user
+        try:
+            created = await self._connection.json("POST", f"containers/{container_id}/exec", body=body)
+        except Refused as error:
+            if error.status == 404:
+                raise NoSuchContainer(container_id) from error
+            raise StartFailed(error.message) from error
+        session: str = created["Id"]
+        output = bytearray()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._run(session, output)
+        except TimeoutError:
+            await self._kill_exec(session)
+            return ExecResult(None, output.decode(errors="replace"))
+        except Refused as error:
+            # Docker: 126 or 127 by its text; Podman says nothing but 127
+            code = 126 if "permission denied" in error.message else 127
+            return ExecResult(code, error.message)
+        shown = await self._connection.json("GET", f"exec/{session}/json")
+        return ExecResult(shown["ExitCode"], output.decode(errors="replace"))
+
+    async def _run(self, session: str, output: bytearray) -> None:
+        async with self._connection.stream(
+            "POST", f"exec/{session}/start", body={"Detach": False, "Tty": False}
+        ) as response:
+            async for _, data in frames(response):
+                output += data
+                del output[:-_EXEC_OUTPUT]
+
+    async def _kill_exec(self, session: str) -> None:
+        """Neither engine's API can; the command and its process group are processes of this machine."""
+        shown = await self._connection.json("GET", f"exec/{session}/json")
+        if not shown["Running"] or not shown["Pid"]:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(shown["Pid"]) == shown["Pid"]:
+                os.killpg(shown["Pid"], signals.SIGKILL)
+            else:
+                os.kill(shown["Pid"], signals.SIGKILL)
+
+    # Following
+
+    async def watch(self, labels: Mapping[str, str]) -> AsyncGenerator[ContainerEvent, None]:
+        async with self._hub.listening() as events:
+            while True:
+                event = await events.get()
+                if event.action == "watching" or labels.items() <= event.labels.items():
+                    yield event
+
+    async def logs(self, container_id: str, since: int | None = None) -> AsyncGenerator[LogLine, None]:
+        after = -1 if since is None else since
+        shown = await self._started(container_id)
+        path = Path(shown.get("LogPath") or "/nonexistent")
+        engine = await self._engine()
+        if engine.dialect.kind == "podman" and os.access(path, os.R_OK):
+            lines = self._file_lines(container_id, path)
+        else:
+            lines = self._api_lines(container_id, after)
+        async with contextlib.aclosing(lines):
+            async for line in lines:
+                if line.timestamp > after:
+                    after = line.timestamp
+                    yield line
+
+    async def _file_lines(self, container_id: str, path: Path) -> AsyncGenerator[LogLine, None]:
+        ended = asyncio.Event()
+
+        async def notice_end() -> None:
+            with contextlib.suppress(NoSuchContainer):
+                await self.wait(container_id)
+            ended.set()
+
+        task = asyncio.create_task(notice_end())
+        try:
+            async with contextlib.aclosing(follow_file(path, ended, self._watch)) as lines:
+                async for line in lines:
+                    yield line
+        finally:
+            task.cancel()
+
+    async def _api_lines(self, container_id: str, after: int) -> AsyncGenerator[LogLine, None]:
+        """From a whole second before `after` on, again and again until the container has exited."""
+        path = f"containers/{container_id}/logs"
+        while True:
+            since = max(0, after // 1_000_000_000 - 1)
+            params = {"follow": "1", "stdout": "1", "stderr": "1", "timestamps": "1", "since": since}
+            exited = (await self.inspect(container_id)).status == "exited"
+            try:
+                async with (
+                    self._connection.stream("GET", path, params=params) as response,
+                    contextlib.aclosing(lines_of_frames(response)) as lines,
+                ):
+                    async for line in lines:
+                        if line.timestamp > after:
+                            after = line.timestamp
+                            yield line
+            except Refused as error:
+                raise NoSuchContainer(container_id) from error
+            except ConnectionError:
+                continue
+            if exited:
+                return
+            await asyncio.sleep(0.05)
+
+    async def _started(self, container_id: str) -> Mapping[str, Any]:
+        """What the engine shows of the container once it is started or over."""
+        shown = await self._show(container_id)
+        if container_state(shown).status != "created":
+            return shown
+        async with self._hub.listening() as events:
+            while True:
+                event = await events.get()
+                if event.action == "watching" or event.id == container_id:
+                    shown = await self._show(container_id)
+                    if container_state(shown).status != "created":
+                        return shown
+
+    # What the engine is
+
+    async def _show(self, container_id: str) -> Mapping[str, Any]:
+        try:
+            shown: Mapping[str, Any] = await self._connection.json("GET", f"containers/{container_id}/json")
+        except Refused as error:
+            if error.status == 404:
+                raise NoSuchContainer(container_id) from error
+            raise EngineUnavailable(f"The engine cannot say how {container_id} is: {error}.", "") from error
+        return shown
+
+    async def _inspect_or_none(self, container_id: str) -> ContainerState | None:
+        with contextlib.suppress(NoSuchContainer):
+            return await self.inspect(container_id)
+        return None
+
+    def _state(self, shown: Mapping[str, Any]) -> ContainerState:
+        killed = shown["State"].get("ExitCode") == _SIGKILLED and shown["Id"] in self._kills
+        return container_state(shown, oom_killed=killed)
+
+    async def _engine(self) -> _Engine:
+        if self._known is None:
+            address, shown, version = (
+                await self._connection.address(),
+                await self._connection.json("GET", "info"),
+                await self._connection.json("GET", "version"),
+            )
+            info = engine_info(shown, version, address.url, private=address.private)
+            local = address.local and os.geteuid() == 0 and not info.rootless
+            tree = CgroupTree() if local and info.cgroup_driver == "cgroupfs" else None
+            own = self._own_namespaces and local and info.kind == "podman"
+            limits = PrivateEngine(Path(address.directory)).hard_limits() if address.directory else {}
+            self._known = _Engine(
+                info=info,
+                dialect=Dialect("docker" if info.kind == "docker" else "podman", limits),
+                namespaces=Namespaces(tree or CgroupTree()) if own else None,
+                pauses=PauseSandboxes(self._connection, info.architecture),
+                cgroups=tree,
+            )
+        return self._known
+
+
+def engine_info(
+    shown: Mapping[str, Any], version: Mapping[str, Any], socket: str, *, private: bool
+) -> EngineInfo:
+    """What `GET /info` and `GET /version` say."""
+    podman = any("Podman" in (each.get("Name") or "") for each in version.get("Components") or [])
+    kind: Literal["podman", "docker"] = "podman" if podman else "docker"
+    cgroup = str(shown.get("CgroupVersion") or "1")
+    return EngineInfo(
+        kind=kind,
+        version=version.get("Version") or "",
+        rootless=any("rootless" in each for each in shown.get("SecurityOptions") or []),
+        cgroup_version="2" if cgroup == "2" else "1",
+        cgroup_driver=shown.get("CgroupDriver") or "",
+        socket=socket,
+        private=private,
+        architecture=version.get("Arch") or shown.get("Architecture") or "",
+        cpus=shown.get("NCPU") or 0,
+        memory_mib=(shown.get("MemTotal") or 0) >> 20,
+    )
+
+
+def send_signal(pid: int, container_id: str, number: int) -> bool:
+    """Send a signal to a process if it is (still) one of this container, as its cgroup says."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if container_id not in Path(f"/proc/{pid}/cgroup").read_text():
+            return False
+        signals.pidfd_send_signal(process, number)
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    finally:
+        os.close(process)
+    return True
+
+
+def _not_there(error: Refused) -> bool:
+    text = error.message.lower()
+    return "no such container" in text or "no container" in text
