@@ -106,12 +106,13 @@ class Naming:
 
     `property` is the template's name property. Style `registry` is stack-logical-12 mixed-case characters,
     `legacy` stack-logical-12 upper-case, `lower` all lower-case; `short` cuts stack and logical id to 5.
-    `stackless` leaves the stack's name out.
+    `stackless` leaves the stack's name out. `unique` is False for a name that several may share (a family).
     """
 
     property: str
     max_length: int = 255
     style: Literal["registry", "legacy", "lower", "short", "stackless"] = "registry"
+    unique: bool = True
 
 
 def ref_is_id(existing: Existing, attributes: Mapping[str, Any]) -> str:

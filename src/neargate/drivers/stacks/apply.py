@@ -115,7 +115,8 @@ def _replace(
     assert made is not None
     declared = registry.find(opened.live[want.logical_id].type)
     naming = declared.naming
-    if naming is not None and naming.property in want.properties and want.name == made.name:
+    shared = naming is not None and not naming.unique
+    if naming is not None and naming.unique and naming.property in want.properties and want.name == made.name:
         raise handlers.HandlerFailed(
             "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename "
             f"{made.physical_id} and update the stack again.",
@@ -128,7 +129,7 @@ def _replace(
         want.tags,
         seed=f"{want.stack_id}/{want.logical_id}/{want.token}",
         token=want.token,
-        kept_name=None,
+        kept_name=made.name if shared else None,
     )
     resource = resource_event(cx, stack, resource, "UPDATE_IN_PROGRESS", REPLACING)
     fresh = _with_policies(_make(cx, stack, declared.type, formed, needs), opened, want.logical_id)
