@@ -1,0 +1,67 @@
+"""The app on 169.254.170.2 knows which task asks, in namespaces of the kernel's."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from neargate.gateway.link_local import LINK_LOCAL, LinkLocal
+from neargate.model.fabric import LINK_LOCAL_ADDRESS
+from tests.contract.test_fabric import LinuxRig
+from tests.contract.test_fabric_linux import ANSWER_WITHIN, within
+
+pytestmark = [pytest.mark.anyio, pytest.mark.engine]
+
+
+@pytest.fixture
+def linux() -> Iterator[LinuxRig]:
+    with ExitStack() as cleanup:
+        yield LinuxRig(cleanup)
+
+
+async def who_asks(scope: Scope, receive: Receive, send: Send) -> None:
+    text = f"{scope['state'][LINK_LOCAL]} {scope['path']}".encode()
+    headers = [(b"content-length", str(len(text)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": text})
+
+
+def get(namespace: str, path: str) -> str:
+    """The body of the answer, asked from inside."""
+
+    def fetch() -> str:
+        with socket.create_connection((LINK_LOCAL_ADDRESS, 80), timeout=ANSWER_WITHIN) as connection:
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            with connection.makefile() as answer:
+                return answer.read().split("\n\n")[1]
+
+    return within(namespace, fetch)
+
+
+async def test_each_task_is_known_by_its_listener(linux: LinuxRig) -> None:
+    fabric = linux.fabric()
+    one, two = linux.namespace(), linux.namespace()
+    link_local = LinkLocal(who_asks)
+    for namespace in (one, two):
+        await link_local.serve(await fabric.listener(namespace, LINK_LOCAL_ADDRESS, 80), namespace)
+    for namespace in (one, two, one):
+        assert await asyncio.to_thread(get, namespace, "/v4/x") == f"{namespace} /v4/x"
+    await link_local.stop(one)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.to_thread(get, one, "/")
+    assert await asyncio.to_thread(get, two, "/") == f"{two} /"
+    await link_local.close()
+
+
+async def test_a_restarted_server_listens_again(linux: LinuxRig) -> None:
+    task = linux.namespace()
+    for run in ("first", "second"):
+        link_local = LinkLocal(who_asks)
+        await link_local.serve(await linux.fabric().listener(task, LINK_LOCAL_ADDRESS, 80), run)
+        assert await asyncio.to_thread(get, task, "/") == f"{run} /"
+        await link_local.close()
