@@ -73,16 +73,16 @@ class EngineRuntime:
     """
 
     def __init__(self, locate: Locate, *, own_namespaces: bool = True) -> None:
-        self._connection = EngineConnection(locate)
+        self.connection = EngineConnection(locate)
         self._watch = FileWatch()
         self._kills = MemoryKills()
-        self._hub = EventHub(self._connection, self.inspect, self._watch)
+        self._hub = EventHub(self.connection, self.inspect, self._watch)
         self._own_namespaces = own_namespaces
         self._known: _Engine | None = None
 
     async def close(self) -> None:
         await self._hub.close()
-        await self._connection.close()
+        await self.connection.close()
         self._watch.close()
         self._kills.close()
 
@@ -93,7 +93,7 @@ class EngineRuntime:
 
     async def image(self, reference: str) -> ImageInfo | None:
         try:
-            shown = await self._connection.json("GET", f"images/{reference}/json")
+            shown = await self.connection.json("GET", f"images/{reference}/json")
         except Refused as error:
             if error.status == 404:
                 return None
@@ -105,7 +105,7 @@ class EngineRuntime:
         headers = {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(login).encode()).decode()}
         params = {"fromImage": with_tag(reference)}
         try:
-            async with self._connection.stream(
+            async with self.connection.stream(
                 "POST", "images/create", params=params, headers=headers if login else None
             ) as response:
                 async for progress in json_lines(response):
@@ -153,7 +153,7 @@ class EngineRuntime:
         engine = await self._engine()
         body = create_body(spec, engine.dialect)
         try:
-            created = await self._connection.json(
+            created = await self.connection.json(
                 "POST", "containers/create", params={"name": spec.name}, body=body
             )
         except Refused as error:
@@ -166,7 +166,7 @@ class EngineRuntime:
 
     async def start(self, container_id: str) -> None:
         try:
-            await self._connection.json("POST", f"containers/{container_id}/start")
+            await self.connection.json("POST", f"containers/{container_id}/start")
         except Refused as error:
             if error.status == 404 and _not_there(error):
                 raise NoSuchContainer(container_id) from error
@@ -174,7 +174,7 @@ class EngineRuntime:
 
     async def signal(self, container_id: str, signal: str) -> None:
         try:
-            await self._connection.json("POST", f"containers/{container_id}/kill", params={"signal": signal})
+            await self.connection.json("POST", f"containers/{container_id}/kill", params={"signal": signal})
         except Refused as error:
             if error.status == 404:
                 raise NoSuchContainer(container_id) from error
@@ -204,7 +204,7 @@ class EngineRuntime:
         with contextlib.suppress(NoSuchContainer):
             await self.kill(container_id)  # Podman would ask nicely first, and wait
         try:
-            await self._connection.json(
+            await self.connection.json(
                 "DELETE", f"containers/{container_id}", params={"force": "1", "v": "1"}
             )
         except Refused as error:
@@ -214,7 +214,7 @@ class EngineRuntime:
     async def list(self, labels: Mapping[str, str]) -> list[ContainerState]:
         wanted = [f"{name}={value}" for name, value in labels.items()]
         params = {"all": "1", "filters": json.dumps({"label": wanted})}
-        found = await self._connection.json("GET", "containers/json", params=params)
+        found = await self.connection.json("GET", "containers/json", params=params)
         ids = [each["Id"] for each in found if SANDBOX_LABEL not in (each.get("Labels") or {})]
         states = await asyncio.gather(*(self._inspect_or_none(each) for each in ids))
         return [state for state in states if state is not None]
@@ -235,12 +235,12 @@ class EngineRuntime:
         for each in sandboxes:
             await self.remove_sandbox(each)
         wanted = [f"{name}={value}" for name, value in labels.items()]
-        images = await self._connection.json(
+        images = await self.connection.json(
             "GET", "images/json", params={"filters": json.dumps({"label": wanted})}
         )
         for image in images:
             with contextlib.suppress(Refused):  # a child image, or somebody's container, still needs it
-                await self._connection.json("DELETE", f"images/{image['Id']}", params={"force": "1"})
+                await self.connection.json("DELETE", f"images/{image['Id']}", params={"force": "1"})
 
     # Inside a container
 
@@ -262,7 +262,7 @@ class EngineRuntime:
         if user:
             body["User"] = user
         try:
-            created = await self._connection.json("POST", f"containers/{container_id}/exec", body=body)
+            created = await self.connection.json("POST", f"containers/{container_id}/exec", body=body)
         except Refused as error:
             if error.status == 404:
                 raise NoSuchContainer(container_id) from error
@@ -279,11 +279,11 @@ class EngineRuntime:
             # Docker: 126 or 127 by its text; Podman says nothing but 127
             code = 126 if "permission denied" in error.message else 127
             return ExecResult(code, error.message)
-        shown = await self._connection.json("GET", f"exec/{session}/json")
+        shown = await self.connection.json("GET", f"exec/{session}/json")
         return ExecResult(shown["ExitCode"], output.decode(errors="replace"))
 
     async def _run(self, session: str, output: bytearray) -> None:
-        async with self._connection.stream(
+        async with self.connection.stream(
             "POST", f"exec/{session}/start", body={"Detach": False, "Tty": False}
         ) as response:
             async for _, data in frames(response):
@@ -292,7 +292,7 @@ class EngineRuntime:
 
     async def _kill_exec(self, session: str) -> None:
         """Neither engine's API can; the command and its process group are processes of this machine."""
-        shown = await self._connection.json("GET", f"exec/{session}/json")
+        shown = await self.connection.json("GET", f"exec/{session}/json")
         if not shown["Running"] or not shown["Pid"]:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -350,7 +350,7 @@ class EngineRuntime:
             exited = (await self.inspect(container_id)).status == "exited"
             try:
                 async with (
-                    self._connection.stream("GET", path, params=params) as response,
+                    self.connection.stream("GET", path, params=params) as response,
                     contextlib.aclosing(lines_of_frames(response)) as lines,
                 ):
                     async for line in lines:
@@ -382,7 +382,7 @@ class EngineRuntime:
 
     async def _show(self, container_id: str) -> Mapping[str, Any]:
         try:
-            shown: Mapping[str, Any] = await self._connection.json("GET", f"containers/{container_id}/json")
+            shown: Mapping[str, Any] = await self.connection.json("GET", f"containers/{container_id}/json")
         except Refused as error:
             if error.status == 404:
                 raise NoSuchContainer(container_id) from error
@@ -401,9 +401,9 @@ class EngineRuntime:
     async def _engine(self) -> _Engine:
         if self._known is None:
             address, shown, version = (
-                await self._connection.address(),
-                await self._connection.json("GET", "info"),
-                await self._connection.json("GET", "version"),
+                await self.connection.address(),
+                await self.connection.json("GET", "info"),
+                await self.connection.json("GET", "version"),
             )
             info = engine_info(shown, version, address.url, private=address.private)
             local = address.local and os.geteuid() == 0 and not info.rootless
@@ -414,7 +414,7 @@ class EngineRuntime:
                 info=info,
                 dialect=Dialect("docker" if info.kind == "docker" else "podman", limits),
                 namespaces=Namespaces(tree or CgroupTree()) if own else None,
-                pauses=PauseSandboxes(self._connection, info.architecture),
+                pauses=PauseSandboxes(self.connection, info.architecture),
                 cgroups=tree,
             )
         return self._known
