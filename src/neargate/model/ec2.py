@@ -19,7 +19,10 @@ ANYWHERE = "0.0.0.0/0"
 
 
 @attrs.frozen(kw_only=True)
-class _Regional:
+class Regional:
+    """What every EC2 record has: where it is, its id, its tags."""
+
+    KIND: ClassVar[str]
     account: str
     region: str
     id: str
@@ -35,7 +38,7 @@ class _Regional:
 
 
 @attrs.frozen(kw_only=True)
-class Vpc(_Regional):
+class Vpc(Regional):
     KIND: ClassVar[str] = "ec2.vpc"
     cidr: str
     association_id: str
@@ -48,7 +51,7 @@ class Vpc(_Regional):
 
 
 @attrs.frozen(kw_only=True)
-class Subnet(_Regional):
+class Subnet(Regional):
     KIND: ClassVar[str] = "ec2.subnet"
     vpc_id: str
     cidr: str
@@ -62,7 +65,7 @@ class Subnet(_Regional):
 
 
 @attrs.frozen(kw_only=True)
-class InternetGateway(_Regional):
+class InternetGateway(Regional):
     KIND: ClassVar[str] = "ec2.internet-gateway"
     vpc_id: str | None = None
 
@@ -86,7 +89,7 @@ class RouteAssociation:
 
 
 @attrs.frozen(kw_only=True)
-class RouteTable(_Regional):
+class RouteTable(Regional):
     KIND: ClassVar[str] = "ec2.route-table"
     vpc_id: str
     routes: tuple[Route, ...] = ()
@@ -98,7 +101,7 @@ class RouteTable(_Regional):
 
 
 @attrs.frozen(kw_only=True)
-class NetworkAcl(_Regional):
+class NetworkAcl(Regional):
     """A VPC's default network ACL, which allows all; each subnet carries the id of its association."""
 
     KIND: ClassVar[str] = "ec2.network-acl"
@@ -107,7 +110,7 @@ class NetworkAcl(_Regional):
 
 
 @attrs.frozen(kw_only=True)
-class DhcpOptions(_Regional):
+class DhcpOptions(Regional):
     KIND: ClassVar[str] = "ec2.dhcp-options"
     domain: str
 
@@ -141,7 +144,7 @@ class SecurityGroupRule:
 
 
 @attrs.frozen(kw_only=True)
-class SecurityGroup(_Regional):
+class SecurityGroup(Regional):
     KIND: ClassVar[str] = "ec2.security-group"
     name: str
     description: str
@@ -150,7 +153,7 @@ class SecurityGroup(_Regional):
 
 
 @attrs.frozen(kw_only=True)
-class NetworkInterface(_Regional):
+class NetworkInterface(Regional):
     """An elastic network interface. `requester` is the account or service that manages it ("" for none);
     `status` is `available` or `in-use`; `attachment_id` goes with `in-use`."""
 

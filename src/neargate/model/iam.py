@@ -195,6 +195,7 @@ class Session:
     policy_arns: tuple[str, ...] = ()
     tags: Tags = attrs.field(factory=dict)
     source: str = ""
+    source_identity: str | None = None
     via: str = ""
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from neargate.model import tags
-from neargate.model.errors import AwsError
+from neargate.model.errors import AwsError, not_implemented
 from neargate.model.iam import Session
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
@@ -19,6 +19,7 @@ CHAINED_LIMIT = 3600
 @operation("sts", "AssumeRole")
 def assume_role(cx: Context, request: Json) -> Json:
     """Credentials of a role whose trust policy names the caller (`via`: the service that calls)."""
+    _refuse_mfa(request, "AssumeRole")
     arn, duration = request["RoleArn"], request.get("DurationSeconds") or 3600
     if not re.fullmatch(r"arn:aws[a-z-]*:iam::\d{12}:role/.+", arn):
         raise AwsError("ValidationError", f"{arn} is invalid")
@@ -47,6 +48,7 @@ def assume_role(cx: Context, request: Json) -> Json:
         policy=request.get("Policy"),
         policy_arns=tuple(item["arn"] for item in request.get("PolicyArns") or ()),
         tags=tags.from_list(request.get("Tags")),
+        source_identity=request.get("SourceIdentity"),
     )
     answer: Json = {
         "Credentials": _credentials(session),
@@ -59,12 +61,20 @@ def assume_role(cx: Context, request: Json) -> Json:
 
 @operation("sts", "GetSessionToken")
 def get_session_token(cx: Context, request: Json) -> Json:
+    """Credentials that act as the caller; a root's last an hour at most, as on AWS."""
+    _refuse_mfa(request, "GetSessionToken")
     if cx.caller.role is not None or cx.caller.access_key.startswith("ASIA"):
         raise AwsError("AccessDenied", "Cannot call GetSessionToken with session credentials", status=403)
     root = cx.caller.principal.endswith(":root")
     longest = 3600 if root else 43200
     duration = min(request.get("DurationSeconds") or longest, longest)
     return {"Credentials": _credentials(issue_for_caller(cx, duration))}
+
+
+def _refuse_mfa(request: Json, operation_name: str) -> None:
+    for member in ("SerialNumber", "TokenCode", "ProvidedContexts"):
+        if request.get(member):
+            raise not_implemented(f"sts:{operation_name} with {member}", "sts")
 
 
 def _who(cx: Context, external_id: str | None) -> TrustCaller:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 
 from neargate.model.errors import AwsError
-from neargate.model.iam import Role, Session, key_of
+from neargate.model.iam import Role, Session, User, derived_id, key_of
 from neargate.model.operations import Context
 from neargate.model.tags import Tags
 
@@ -22,6 +22,7 @@ def issue(
     policy: str | None = None,
     policy_arns: tuple[str, ...] = (),
     tags: Tags | None = None,
+    source_identity: str | None = None,
 ) -> Session:
     """Credentials of a role for `duration` seconds, recorded so that their signatures can be verified.
 
@@ -44,6 +45,7 @@ def issue(
         policy=policy,
         policy_arns=policy_arns,
         tags=tags or {},
+        source_identity=source_identity,
         source=cx.caller.principal,
         via=cx.caller.via,
     )
@@ -59,13 +61,29 @@ def issue_for_caller(cx: Context, duration: float) -> Session:
         token="IQoJb3JpZ2luX2Vj" + cx.ids.letters(200, _BASE64),
         account=cx.account,
         principal=cx.caller.principal,
-        user_id=cx.account,
+        user_id=caller_id(cx),
         issued=cx.now,
         expires=float(int(cx.now + duration)),
         source=cx.caller.principal,
     )
     cx.tx.put(session)
     return session
+
+
+def caller_id(cx: Context) -> str:
+    """The unique id of who calls: the account for root, `AIDA…`, or `AROA…:session`."""
+    kind, _, name = cx.caller.principal.split(":", 5)[-1].partition("/")
+    if kind == "user":
+        user = cx.tx.get(User, key_of(cx.account, name.rsplit("/", 1)[-1]))
+        return cx.account if user is None else user.id
+    if kind == "assumed-role":
+        session = cx.tx.get(Session, cx.caller.access_key) if cx.caller.access_key else None
+        if session is not None:
+            return session.user_id
+        role = None if cx.caller.role is None else find_role(cx, cx.caller.role)
+        role_id = derived_id("AROA", cx.caller.principal) if role is None else role.id
+        return f"{role_id}:{name.partition('/')[2]}"
+    return cx.account
 
 
 def sweep(cx: Context) -> int:

@@ -1,0 +1,104 @@
+"""What cannot exist here yet: lists of it are empty, and an id of it is the id of nothing."""
+
+from __future__ import annotations
+
+from neargate.model.errors import AwsError
+from neargate.model.operations import Context
+from neargate.model.records import Json
+from neargate.services.ec2.estate import reads
+
+
+def _declare(name: str, answer: str, ids: str, code: str, text: str) -> None:
+    """`ids` is the request member with ids, `answer` the result member; `text` is AWS's, with the id in it."""
+
+    def describe(cx: Context, request: Json) -> Json:
+        for wanted in request.get(ids) or ():
+            raise AwsError(code, text.format(wanted))
+        return {answer: []}
+
+    reads(name)(describe)
+
+
+for _row in (
+    (
+        "DescribeNatGateways",
+        "NatGateways",
+        "NatGatewayIds",
+        "NatGatewayNotFound",
+        "The Nat Gateway {} was not found",
+    ),
+    (
+        "DescribeVpcEndpoints",
+        "VpcEndpoints",
+        "VpcEndpointIds",
+        "InvalidVpcEndpointId.NotFound",
+        "The Vpc Endpoint Id '{}' does not exist",
+    ),
+    (
+        "DescribeVpnGateways",
+        "VpnGateways",
+        "VpnGatewayIds",
+        "InvalidVpnGatewayID.NotFound",
+        "The vpnGateway ID '{}' does not exist",
+    ),
+    (
+        "DescribeVpnConnections",
+        "VpnConnections",
+        "VpnConnectionIds",
+        "InvalidVpnConnectionID.NotFound",
+        "The vpnConnection ID '{}' does not exist",
+    ),
+    (
+        "DescribeCustomerGateways",
+        "CustomerGateways",
+        "CustomerGatewayIds",
+        "InvalidCustomerGatewayID.NotFound",
+        "The customerGateway ID '{}' does not exist",
+    ),
+    (
+        "DescribeEgressOnlyInternetGateways",
+        "EgressOnlyInternetGateways",
+        "EgressOnlyInternetGatewayIds",
+        "InvalidGatewayID.NotFound",
+        "The eigw ID '{}' does not exist",
+    ),
+    (
+        "DescribeVpcPeeringConnections",
+        "VpcPeeringConnections",
+        "VpcPeeringConnectionIds",
+        "InvalidVpcPeeringConnectionID.NotFound",
+        "The vpcPeeringConnection ID '{}' does not exist",
+    ),
+    (
+        "DescribeTransitGateways",
+        "TransitGateways",
+        "TransitGatewayIds",
+        "InvalidTransitGatewayID.NotFound",
+        "Transit Gateway {} was deleted or does not exist.",
+    ),
+    (
+        "DescribeInstances",
+        "Reservations",
+        "InstanceIds",
+        "InvalidInstanceID.NotFound",
+        "The instance ID '{}' does not exist",
+    ),
+    (
+        "DescribeFlowLogs",
+        "FlowLogs",
+        "FlowLogIds",
+        "InvalidFlowLogId.NotFound",
+        "The flowLog ID '{}' does not exist",
+    ),
+):
+    _declare(*_row)
+
+
+@reads("DescribeAddresses")
+def describe_addresses(cx: Context, request: Json) -> Json:
+    """No elastic address exists, by whichever name it is asked for."""
+    for wanted in request.get("AllocationIds") or ():
+        raise AwsError("InvalidAllocationID.NotFound", f"The allocation ID '{wanted}' does not exist")
+    for wanted in request.get("PublicIps") or ():
+        raise AwsError("InvalidAddress.NotFound", f"Address '{wanted}' not found.")
+    return {"Addresses": []}
