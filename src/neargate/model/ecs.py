@@ -1,0 +1,468 @@
+"""ECS's nouns: clusters, task definitions, services with their deployments, tasks with their containers.
+
+Keys: `account/region/…`; a task's is `account/region/cluster/task-id`, a service's `account/region/cluster/name`.
+Definitions are kept in the shape in which the API returns them. Service events live in the journal under
+`SERVICE_EVENTS`, task state changes under `TASK_STATES`; the subject is the record's key.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import attrs
+
+from neargate.model.records import Json
+from neargate.model.tags import Tags
+
+SERVICE_EVENTS = "ecs.service-event"
+TASK_STATES = "ecs.task-state"
+
+KEPT_AFTER_END = 3600.0
+"""Seconds for which stopped tasks, inactive services and inactive clusters can still be described."""
+
+TaskStatus = Literal[
+    "PROVISIONING",
+    "PENDING",
+    "ACTIVATING",
+    "RUNNING",
+    "DEACTIVATING",
+    "STOPPING",
+    "DEPROVISIONING",
+    "STOPPED",
+]
+TASK_STATUSES: tuple[TaskStatus, ...] = (
+    "PROVISIONING",
+    "PENDING",
+    "ACTIVATING",
+    "RUNNING",
+    "DEACTIVATING",
+    "STOPPING",
+    "DEPROVISIONING",
+    "STOPPED",
+)
+
+
+@attrs.frozen(kw_only=True)
+class _Regional:
+    account: str
+    region: str
+
+    def scope(self, *parts: str) -> str:
+        return "/".join((self.account, self.region, *parts))
+
+    def ecs_arn(self, resource: str) -> str:
+        return f"arn:aws:ecs:{self.region}:{self.account}:{resource}"
+
+
+@attrs.frozen(kw_only=True)
+class Cluster(_Regional):
+    """`status` is ACTIVE, or INACTIVE from `deleted` on. `settings` maps setting names to values."""
+
+    KIND: ClassVar[str] = "ecs.cluster"
+    name: str
+    created: float
+    status: str = "ACTIVE"
+    deleted: float | None = None
+    settings: dict[str, str] = attrs.field(factory=dict)
+    configuration: Json | None = None
+    service_connect_defaults: Json | None = None
+    capacity_providers: tuple[str, ...] = ()
+    default_strategy: tuple[Json, ...] = ()
+    tags: Tags = attrs.field(factory=dict)
+
+    @property
+    def key(self) -> str:
+        return self.scope(self.name)
+
+    @property
+    def arn(self) -> str:
+        return self.ecs_arn(f"cluster/{self.name}")
+
+
+@attrs.frozen(kw_only=True)
+class TaskFamily(_Regional):
+    """The last revision that a family gave out; revisions are never used twice."""
+
+    KIND: ClassVar[str] = "ecs.task-family"
+    name: str
+    last_revision: int
+
+    @property
+    def key(self) -> str:
+        return self.scope(self.name)
+
+
+@attrs.frozen(kw_only=True)
+class TaskDefinition(_Regional):
+    """One revision of a family. `containers` are ContainerDefinitions with AWS's defaults filled in.
+
+    `cpu` (units) and `memory` (MiB) are integers as text, as in the API, or None.
+    """
+
+    KIND: ClassVar[str] = "ecs.task-definition"
+    family: str
+    revision: int
+    containers: tuple[Json, ...]
+    registered: float
+    registered_by: str
+    status: str = "ACTIVE"
+    deregistered: float | None = None
+    delete_requested: float | None = None
+    cpu: str | None = None
+    memory: str | None = None
+    task_role: str | None = None
+    execution_role: str | None = None
+    network_mode: str | None = None
+    volumes: tuple[Json, ...] = ()
+    requires_compatibilities: tuple[str, ...] = ()
+    compatibilities: tuple[str, ...] = ()
+    requires_attributes: tuple[str, ...] = ()
+    runtime_platform: Json | None = None
+    ephemeral_storage: Json | None = None
+    others: Json = attrs.field(factory=dict)
+    """Members that are only returned: placementConstraints, pidMode, ipcMode…"""
+    tags: Tags = attrs.field(factory=dict)
+
+    @property
+    def key(self) -> str:
+        return definition_key(self.account, self.region, self.family, self.revision)
+
+    @property
+    def arn(self) -> str:
+        return self.ecs_arn(f"task-definition/{self.family}:{self.revision}")
+
+    def container(self, name: str) -> Json:
+        """The definition of a container. Raises KeyError."""
+        for container in self.containers:
+            if container["name"] == name:
+                return container
+        raise KeyError(name)
+
+
+def definition_key(account: str, region: str, family: str, revision: int) -> str:
+    """Where a revision lies; a family's revisions sort by number."""
+    return f"{account}/{region}/{family}/{revision:010d}"
+
+
+def definition_key_of(arn: str) -> str:
+    """The key of a task definition's ARN."""
+    _, _, _, region, account, resource = arn.split(":", 5)
+    family, revision = resource.removeprefix("task-definition/").rsplit(":", 1)
+    return definition_key(account, region, family, int(revision))
+
+
+@attrs.frozen(kw_only=True)
+class Deployment:
+    """One rollout of a service: what it starts, and how far it is.
+
+    `status` is PRIMARY or ACTIVE (being replaced); `desired` the number of tasks it is to have now.
+    `failed_tasks` are failures in a row that count for the circuit breaker. `launch_failures` counts waves of
+    launches that failed, `quick_exits` tasks in a row that ended soon after they ran; until `retry_at` nothing
+    is started.
+    """
+
+    id: str
+    status: str
+    task_definition: str
+    desired: int
+    created: float
+    updated: float
+    rollout_state: str = "IN_PROGRESS"
+    rollout_reason: str = ""
+    failed_tasks: int = 0
+    launch_failures: int = 0
+    quick_exits: int = 0
+    retry_at: float = 0.0
+    network: Json = attrs.field(factory=dict)
+    platform_version: str = "1.4.0"
+    launch_type: str | None = "FARGATE"
+    strategy: tuple[Json, ...] = ()
+    revision_id: str = ""
+    """The service revision and the service deployment that it carries out (their ids in ARNs)."""
+    service_deployment_id: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Service(_Regional):
+    """A service. `deployments` has the PRIMARY first; `last_completed` is where a rollback goes.
+
+    `said` holds when a sentence that ECS repeats only every six hours was last an event.
+    """
+
+    KIND: ClassVar[str] = "ecs.service"
+    cluster: str
+    name: str
+    desired: int
+    created: float
+    created_by: str
+    status: str = "ACTIVE"
+    ended: float | None = None
+    deployments: tuple[Deployment, ...] = ()
+    last_completed: Deployment | None = None
+    steady: bool = False
+    said: dict[str, float] = attrs.field(factory=dict)
+    minimum_healthy_percent: int = 100
+    maximum_percent: int = 200
+    circuit_breaker: Json = attrs.field(factory=dict)
+    deployment_configuration: Json = attrs.field(factory=dict)
+    grace_period: int | None = None
+    """healthCheckGracePeriodSeconds."""
+    platform_version: str = "LATEST"
+    enable_managed_tags: bool = False
+    propagate_tags: str = "NONE"
+    enable_execute_command: bool = False
+    zone_rebalancing: str = "ENABLED"
+    request_digest: str = ""
+    client_token: str = ""
+    tags: Tags = attrs.field(factory=dict)
+
+    @property
+    def key(self) -> str:
+        return self.scope(self.cluster, self.name)
+
+    @property
+    def arn(self) -> str:
+        return self.ecs_arn(f"service/{self.cluster}/{self.name}")
+
+    @property
+    def primary(self) -> Deployment:
+        """The deployment that is wanted."""
+        return self.deployments[0]
+
+
+@attrs.frozen(kw_only=True)
+class ServiceRevision(_Regional):
+    """What a deployment of a service wants, written once. `id` is 19 digits."""
+
+    KIND: ClassVar[str] = "ecs.service-revision"
+    cluster: str
+    service: str
+    id: str
+    created: float
+    task_definition: str
+    network: Json = attrs.field(factory=dict)
+    platform_version: str = "1.4.0"
+    launch_type: str | None = "FARGATE"
+    strategy: tuple[Json, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return self.scope(self.cluster, self.service, self.id)
+
+    @property
+    def arn(self) -> str:
+        return self.ecs_arn(f"service-revision/{self.cluster}/{self.service}/{self.id}")
+
+
+@attrs.frozen(kw_only=True)
+class ServiceDeployment(_Regional):
+    """How one rollout went, as ListServiceDeployments tells it."""
+
+    KIND: ClassVar[str] = "ecs.service-deployment"
+    cluster: str
+    service: str
+    id: str
+    deployment_id: str
+    target_revision: str
+    source_revisions: tuple[str, ...]
+    created: float
+    updated: float
+    status: str = "IN_PROGRESS"
+    reason: str | None = None
+    finished: float | None = None
+    desired: int = 0
+    failure_count: int = 0
+    threshold: int = 0
+    configuration: Json = attrs.field(factory=dict)
+    rollback: Json | None = None
+
+    @property
+    def key(self) -> str:
+        return self.scope(self.cluster, self.service, self.id)
+
+    @property
+    def arn(self) -> str:
+        return self.ecs_arn(f"service-deployment/{self.cluster}/{self.service}/{self.id}")
+
+
+@attrs.frozen(kw_only=True)
+class TaskAttachment:
+    """A task's network interface. `status`: PRECREATED, ATTACHED, DELETED; only `subnet` is known at first."""
+
+    id: str
+    subnet: str
+    groups: tuple[str, ...] = ()
+    public_ip: bool = False
+    status: str = "PRECREATED"
+    eni: str = ""
+    mac: str = ""
+    private_dns: str = ""
+    ip: str = ""
+    cidr: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class TaskContainer:
+    """A container of a task. `status`: PENDING, RUNNING, STOPPED, never back.
+
+    `runtime_id` is the engine's id. `docker_id` is what Fargate's metadata calls it: task id, `-`, 10 digits.
+    """
+
+    name: str
+    image: str
+    id: str
+    docker_id: str
+    essential: bool = True
+    status: str = "PENDING"
+    runtime_id: str = ""
+    image_digest: str = ""
+    image_id: str = ""
+    exit_code: int | None = None
+    reason: str = ""
+    health: str = "UNKNOWN"
+    cpu: str = "0"
+    memory: str | None = None
+    memory_reservation: str | None = None
+    created: float | None = None
+    started: float | None = None
+    stopped: float | None = None
+    signalled: float | None = None
+    """When it was asked to stop."""
+    stop_signal: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Task(_Regional):
+    """A task: what is wanted of it (`desired_status`) and how far it is (`status`, never back).
+
+    `service` and `deployment` are set for a service's task. `ready` is when it began to count as healthy.
+    """
+
+    KIND: ClassVar[str] = "ecs.task"
+    cluster: str
+    id: str
+    task_definition: str
+    created: float
+    containers: tuple[TaskContainer, ...]
+    attachment: TaskAttachment
+    zone: str
+    group: str
+    cpu: str
+    memory: str
+    status: TaskStatus = "PROVISIONING"
+    desired_status: str = "RUNNING"
+    version: int = 1
+    started_by: str = ""
+    service: str = ""
+    deployment: str = ""
+    overrides: Json = attrs.field(factory=dict)
+    task_role: str | None = None
+    execution_role: str | None = None
+    credentials_id: str = ""
+    """The id in AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, `/v2/credentials/ID`; "" without a task role."""
+    launch_type: str | None = "FARGATE"
+    capacity_provider: str | None = None
+    platform_version: str = "1.4.0"
+    cpu_architecture: str = "x86_64"
+    ephemeral_storage: int = 20
+    enable_execute_command: bool = False
+    connected: float | None = None
+    pull_started: float | None = None
+    pull_stopped: float | None = None
+    started: float | None = None
+    ready: float | None = None
+    stopping: float | None = None
+    execution_stopped: float | None = None
+    stopped: float | None = None
+    stop_code: str | None = None
+    stopped_reason: str | None = None
+    tags: Tags = attrs.field(factory=dict)
+
+    @property
+    def key(self) -> str:
+        return self.scope(self.cluster, self.id)
+
+    @property
+    def arn(self) -> str:
+        return self.ecs_arn(f"task/{self.cluster}/{self.id}")
+
+    @property
+    def cluster_arn(self) -> str:
+        return self.ecs_arn(f"cluster/{self.cluster}")
+
+    @property
+    def service_key(self) -> str:
+        """The key of its service; "" for a task of its own."""
+        return self.scope(self.cluster, self.service) if self.service else ""
+
+    @property
+    def health(self) -> str:
+        """HEALTHY if all essential containers with a check are; UNHEALTHY if one is; else UNKNOWN."""
+        seen = {container.health for container in self.containers if container.essential}
+        if "UNHEALTHY" in seen:
+            return "UNHEALTHY"
+        checked = [c.health for c in self.containers if c.essential and c.health != "UNKNOWN"]
+        return "HEALTHY" if checked else "UNKNOWN"
+
+
+@attrs.frozen(kw_only=True)
+class ServiceTask(_Regional):
+    """A service's way to its tasks: those that live, and those whose end it has not taken into account yet."""
+
+    KIND: ClassVar[str] = "ecs.service-task"
+    cluster: str
+    service: str
+    task: str
+
+    @property
+    def key(self) -> str:
+        return self.scope(self.cluster, self.service, self.task)
+
+    @property
+    def task_key(self) -> str:
+        return self.scope(self.cluster, self.task)
+
+
+@attrs.frozen(kw_only=True)
+class LogCursor(_Regional):
+    """How far a container's lines are in CloudWatch Logs: the engine's timestamp (ns) of the last one."""
+
+    KIND: ClassVar[str] = "ecs.log-cursor"
+    cluster: str
+    task: str
+    container: str
+    at: int
+
+    @property
+    def key(self) -> str:
+        return self.scope(self.cluster, self.task, self.container)
+
+
+@attrs.frozen(kw_only=True)
+class ClientToken(_Regional):
+    """A RunTask that was made with a clientToken: the same call again gets the same tasks."""
+
+    KIND: ClassVar[str] = "ecs.client-token"
+    cluster: str
+    token: str
+    digest: str
+    tasks: tuple[str, ...]
+    created: float
+
+    @property
+    def key(self) -> str:
+        return self.scope(self.cluster, self.token)
+
+
+@attrs.frozen(kw_only=True)
+class AccountSetting(_Regional):
+    """An account setting that was put; `principal` is an ARN, or "" for the account's default."""
+
+    KIND: ClassVar[str] = "ecs.account-setting"
+    principal: str
+    name: str
+    value: str
+
+    @property
+    def key(self) -> str:
+        return self.scope(self.principal, self.name)
