@@ -255,7 +255,8 @@ def default_security_group(
 
 def derived_id(prefix: str, *parts: str) -> str:
     """An id in EC2's form (prefix, 0, 16 hex digits) that is the same for the same parts."""
-    return f"{prefix}-0{hashlib.sha256('/'.join(parts).encode()).hexdigest()[:16]}"
+    digest = hashlib.sha256("/".join((prefix, *parts)).encode()).hexdigest()
+    return f"{prefix}-0{digest[:16]}"
 
 
 @lru_cache(maxsize=64)

@@ -101,7 +101,7 @@ def _adopt_vpc(cx: Context, vpc_id: str) -> None:
 
 
 def _adopt_subnet(cx: Context, subnet_id: str, vpc: Vpc) -> None:
-    """The next free block of the VPC (a sixteenth of it: /20 of a /16), in the zone that has the fewest of its subnets."""
+    """The next free sixteenth of the VPC (/20 of a /16), in the zone that has the fewest of its subnets."""
     network = vpcs.parsed_cidr(vpc.cidr)
     here = [subnet for subnet in everything(cx, Subnet) if subnet.vpc_id == vpc.id]
     taken = [vpcs.parsed_cidr(subnet.cidr) for subnet in here]
