@@ -51,13 +51,19 @@ def trust(**statement: Any) -> str:
         (identity(Action=[]), "Policy statement must contain actions."),
         (identity(Resource=None), "Policy statement must contain resources."),
         (identity(Principal="*"), "Policy document should not specify a principal."),
-        (identity(Action="GetObject"), "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."),
+        (
+            identity(Action="GetObject"),
+            "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
+        ),
         (identity(Action="s3:Get:Object"), "Actions/Condition can contain only one colon."),
         (identity(Action="s 3:GetObject"), "Vendor s 3 is not valid"),
         (identity(Action="s3:"), "The policy failed legacy parsing"),
         (identity(Resource="bucket"), 'Resource bucket must be in ARN format or "*".'),
         (identity(Resource="arn:aws:s3"), "The policy failed legacy parsing"),
-        (identity(Resource="arn:amazon:s3:::b"), 'Partition "amazon" is not valid for resource "arn:amazon:s3:::b".'),
+        (
+            identity(Resource="arn:amazon:s3:::b"),
+            'Partition "amazon" is not valid for resource "arn:amazon:s3:::b".',
+        ),
         (
             identity(Resource="arn:aws:s*:::b"),
             "Resource vendor must be fully qualified and cannot contain regexes.",
@@ -72,7 +78,10 @@ def trust(**statement: Any) -> str:
             "[0-9A-Za-z]*",
         ),
         (identity(Condition={"StringEqual": {"a": "b"}}), "Invalid Condition type : StringEqual."),
-        (identity().replace("2012-10-17", "2008-10-17"), "Policy document must be version 2012-10-17 or greater."),
+        (
+            identity().replace("2012-10-17", "2008-10-17"),
+            "Policy document must be version 2012-10-17 or greater.",
+        ),
     ],
 )
 def test_what_an_identity_policy_is_refused_for(text: str, message: str) -> None:
@@ -155,13 +164,25 @@ def test_an_external_id_must_match() -> None:
 
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["Allow", "*", "s3:*"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(
-            ["Version", "Statement", "Effect", "Action", "Resource", "Principal", "AWS", "Condition", "Sid"]
-        ),
-        inner,
-        max_size=5,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "Version",
+                    "Statement",
+                    "Effect",
+                    "Action",
+                    "Resource",
+                    "Principal",
+                    "AWS",
+                    "Condition",
+                    "Sid",
+                ]
+            ),
+            inner,
+            max_size=5,
+        )
     ),
     max_leaves=20,
 )
