@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from neargate.model.codepipeline import ActionRun, Artifact, Execution, Pipeline
+from neargate.model.codepipeline import ActionRun, ActionStatus, Artifact, Execution, Pipeline
 from neargate.model.errors import AwsError
 from neargate.model.operations import Caller, Context
 from neargate.model.records import Blob, Json
@@ -70,7 +70,7 @@ class Job:
 class Outcome:
     """How far an action is. Members left at None keep what the run has."""
 
-    status: str
+    status: ActionStatus
     summary: str | None = None
     external_id: str | None = None
     external_url: str | None = None

@@ -1,0 +1,124 @@
+"""What Neargate offers beside AWS, under `/_neargate/`: health, adopted ids, sources, and what is being waited for.
+
+GET  /_neargate/health     {version, ready, engine, data, address, pid}
+POST /_neargate/adopt      {region, groups: [{vpcs, subnets, security_groups}]}
+PUT  /_neargate/sources    {subject, repository, ref, path}
+GET  /_neargate/waiting    {stacks: {name: {resource: sentence}}, executions: {pipeline: sentence}}
+POST /_neargate/prune      remove everything this data directory owns from the engine (reset)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from neargate.gateway.api import DEFAULT_ACCOUNT, DEFAULT_REGION, root
+from neargate.gateway.front import AsgiScope, Receive, Send
+from neargate.model.cloudformation import Stack, StackResource
+from neargate.model.codepipeline import Execution, SourceMapping
+from neargate.model.errors import AwsError
+from neargate.model.records import Json, Reader, Tx
+from neargate.services.dispatch import Dispatcher
+from neargate.services.ec2.adoption import adopt
+
+Health = Callable[[], Json]
+
+
+class OwnApi:
+    """The ASGI app. `health` says how the server is; `prune` empties the engine of what is ours."""
+
+    def __init__(self, dispatcher: Dispatcher, health: Health, prune: Callable[[], Awaitable[Json]]) -> None:
+        self._dispatcher = dispatcher
+        self._health = health
+        self._prune = prune
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        answers: dict[tuple[str, str], Callable[[Json], Awaitable[Json]]] = {
+            ("GET", "/_neargate/health"): self._healthy,
+            ("POST", "/_neargate/adopt"): self._adopt,
+            ("PUT", "/_neargate/sources"): self._map_source,
+            ("GET", "/_neargate/waiting"): self._waiting,
+            ("POST", "/_neargate/prune"): self._pruned,
+        }
+        answer = answers.get((scope["method"], scope["path"]))
+        if answer is None:
+            await _json(send, 404, {"error": f"There is no {scope['method']} {scope['path']} here."})
+            return
+        try:
+            request = await _request(receive)
+            await _json(send, 200, await answer(request))
+        except AwsError as error:
+            await _json(send, error.status, {"error": error.message, "code": error.code})
+        except (KeyError, TypeError, ValueError) as error:
+            await _json(send, 400, {"error": f"The request is not understood: {error!r}"})
+
+    async def _healthy(self, request: Json) -> Json:
+        return self._health()
+
+    async def _pruned(self, request: Json) -> Json:
+        return await self._prune()
+
+    async def _adopt(self, request: Json) -> Json:
+        caller = root(request.get("account") or DEFAULT_ACCOUNT, request.get("region") or DEFAULT_REGION)
+        groups: list[Json] = request["groups"]
+
+        def work(tx: Tx) -> Json:
+            return dict(adopt(self._dispatcher.context(tx, caller), groups))
+
+        return await self._dispatcher.store.write(work)
+
+    async def _map_source(self, request: Json) -> Json:
+        mapping = SourceMapping(
+            account=request.get("account") or DEFAULT_ACCOUNT,
+            region=request.get("region") or DEFAULT_REGION,
+            subject=str(request["subject"]),
+            repository=str(request["repository"]),
+            ref=str(request["ref"]),
+            path=str(request.get("path") or ""),
+        )
+        await self._dispatcher.store.write(lambda tx: tx.put(mapping))
+        return {"mapped": mapping.subject}
+
+    async def _waiting(self, request: Json) -> Json:
+        return self._dispatcher.store.read(_what_is_waited_for)
+
+
+def _what_is_waited_for(view: Reader) -> Json:
+    stacks: dict[str, dict[str, str]] = {}
+    for stack in view.scan(Stack):
+        if stack.operation is None:
+            continue
+        stacks[stack.name] = {
+            r.logical_id: r.waiting_for for r in view.scan(StackResource, stack.key + "/") if r.waiting_for
+        }
+    executions = {
+        e.pipeline.rsplit("/", 1)[-1]: e.waiting_for
+        for e in view.scan(Execution)
+        if e.active and e.waiting_for
+    }
+    return {"stacks": stacks, "executions": executions}
+
+
+async def _request(receive: Receive) -> Json:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            break
+    if not body:
+        return {}
+    value: Any = json.loads(body)
+    if not isinstance(value, dict):
+        raise ValueError("a JSON object is wanted")
+    return value
+
+
+async def _json(send: Send, status: int, answer: Json) -> None:
+    body = json.dumps(answer).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
