@@ -88,13 +88,13 @@ def create_body(spec: ContainerSpec, dialect: Dialect) -> dict[str, Any]:
         body["WorkingDir"] = spec.working_dir
     if spec.stop_signal:
         body["StopSignal"] = spec.stop_signal
-    if spec.sandbox.hostname and not _joins_container(spec.sandbox):
+    if spec.sandbox.hostname and (dialect.kind == "podman" or not _joins_container(spec.sandbox)):
         body["Hostname"] = spec.sandbox.hostname
     return body
 
 
 def _joins_container(sandbox: Sandbox) -> bool:
-    """Such a sandbox is a pause container, which already owns hostname and resolvers."""
+    """Such a sandbox is a pause container, which owns the hosts file and the resolvers."""
     return sandbox.network_mode.startswith("container:")
 
 

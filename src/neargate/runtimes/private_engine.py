@@ -8,12 +8,15 @@ that it outlives the server, and ends by itself when nobody has been connected f
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import resource
 import shutil
+import signal
 import socket
 import struct
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -30,6 +33,7 @@ IDLE_SECONDS = 60
 """How long the private engine stays when nobody is connected."""
 
 _START_SECONDS = 20.0
+_STOP_SECONDS = 1.0
 _PING_SECONDS = 1.0
 _SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
 
@@ -121,6 +125,32 @@ class PrivateEngine:
                 return None
             raw = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         return int(struct.unpack("3i", raw)[0])
+
+    async def stop(self) -> None:
+        """End the service, if it runs; containers go on. The next `ensure` starts it again."""
+        pid = self.pid()
+        if pid is None:
+            return
+        process = os.pidfd_open(pid)
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(process, ended.set)
+        try:
+            signal.pidfd_send_signal(process, signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await ended.wait()
+            if not ended.is_set():  # it waits for its connections, and somebody follows its events
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                await ended.wait()
+        finally:
+            loop.remove_reader(process)
+            os.close(process)
+
+    async def destroy(self) -> None:
+        """End the service and remove all it has: images too. Its containers must be gone."""
+        await self.stop()
+        await asyncio.to_thread(_remove_tree, self.directory)
 
     def hard_limits(self) -> Mapping[str, int]:
         """The running service's own hard limits by ulimit name; containers cannot have more."""
@@ -269,6 +299,14 @@ def hard_limit(name: str) -> int:
         hard = 1 << 20
     ceiling = int(Path("/proc/sys/kernel/pid_max").read_text()) if name == "nproc" else 1 << 20
     return min(hard, ceiling)
+
+
+def _remove_tree(directory: Path) -> None:
+    """Podman leaves its storage directory mounted on itself."""
+    mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for each in sorted((each for each in mounted if each.startswith(f"{directory}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", each], check=False)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 async def answers(url: str) -> bool:
