@@ -92,8 +92,8 @@ def test_a_released_address_is_free_again(aws: Cloud) -> None:
 def test_nobody_takes_a_tasks_interface_away(aws: Cloud) -> None:
     made = managed(aws, DEFAULT.subnets[0].id)
     assert refused(aws, "DeleteNetworkInterface", NetworkInterfaceId=made.id) == (
-        "OperationNotPermitted",
-        "You are not allowed to manage 'ela-attach' attachments.",
+        "InvalidParameterValue",
+        f"Network interface '{made.id}' is currently in use.",
     )
     subnet = DEFAULT.subnets[0].id
     assert refused(aws, "DeleteSubnet", SubnetId=subnet) == (

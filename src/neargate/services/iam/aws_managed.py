@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from datetime import UTC, datetime
 from importlib import resources
 
@@ -11,6 +12,7 @@ import attrs
 
 from neargate.model.iam import derived_id
 
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d")
 ARN_PREFIX = "arn:aws:iam::aws:policy"
 
 
@@ -73,7 +75,8 @@ def is_service(principal: str) -> bool:
         if principal.endswith(suffix):
             name = principal.removesuffix(suffix)
             known = _service_principals()
-            return name in known or (name.count("-") > 0 and name.rsplit(".", 1)[0] in known)
+            service, _, place = name.rpartition(".")
+            return name in known or (service in known and _REGION.fullmatch(place) is not None)
     return False
 
 
