@@ -16,7 +16,9 @@ from typing import ClassVar
 
 import attrs
 
-from neargate.model.records import Blob, Json
+from neargate.model.operations import Caller
+from neargate.model.ports import Ids
+from neargate.model.records import Blob, Json, Tx
 from neargate.model.tags import Tags
 
 TOKEN_SECONDS = 12 * 3600
@@ -196,6 +198,15 @@ class Grant:
     principal: str
     expires: float
     role: str | None = None
+
+
+def issue_token(tx: Tx, ids: Ids, caller: Caller, now: float) -> str:
+    """A token of the caller's, valid for 12 hours from now. The first one makes the signing key."""
+    key = tx.get(SigningKey, "ecr")
+    if key is None:
+        key = SigningKey(secret=ids.hex(64))
+        tx.put(key)
+    return sign(Grant(caller.account, caller.region, caller.principal, now + TOKEN_SECONDS, caller.role), key)
 
 
 def sign(grant: Grant, key: SigningKey) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from neargate.model.ecr import Image, Layer, Repository
+from neargate.model.ecr import Image, Layer, Repository, issue_token
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Blob, Json, Tx
-from neargate.services.ecr.authorization import issue
 from neargate.services.ecr.lookup import require_repository
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -67,7 +66,8 @@ def get_download_url_for_layer(cx: Context, request: Json) -> Json:
             f"'{repository.name}' in the registry with id '{repository.account}'",
         )
     path = f"/v2/{repository.registry.host}/{repository.name}/blobs/{digest}"
+    token = issue_token(cx.tx, cx.ids, cx.caller, cx.now)
     return {
-        "downloadUrl": f"{cx.settings.endpoint}{path}?token={quote(issue(cx), safe='')}",
+        "downloadUrl": f"{cx.settings.endpoint}{path}?token={quote(token, safe='')}",
         "layerDigest": digest,
     }
