@@ -29,10 +29,13 @@ from neargate.model.runtime import (
 )
 from neargate.runtimes.base_images import PYTHON, BaseImages
 from neargate.runtimes.engine import EngineRuntime
+from neargate.runtimes.engine_connection import Locate
 from neargate.runtimes.memory import MemoryRuntime, Process, Program, World, cannot_start, exits, never_ends
 from neargate.runtimes.private_engine import EngineFinder, PrivateEngine, default_directory
 
 pytestmark = pytest.mark.anyio
+
+DOCKER = os.environ.get("NEARGATE_TEST_DOCKER", "")
 
 # What containers do: the command for a real one, the program for the twin.
 
@@ -160,7 +163,7 @@ class Subject:
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateEngine]:
     """A private engine for this test run, with the Python image of the default one."""
     private = PrivateEngine(tmp_path_factory.mktemp("engine"))
-    _apart(_copy_image(private))
+    _apart(_copy_image(private.ensure))
     yield private
     _apart(private.destroy())
 
@@ -171,10 +174,12 @@ def _apart(work: Coroutine[object, object, None]) -> None:
         thread.submit(asyncio.run, work).result()
 
 
-async def _copy_image(target: PrivateEngine) -> None:
+async def _copy_image(target: Locate) -> None:
     source = EngineRuntime(EngineFinder(default_directory(), {"NEARGATE_ENGINE": "private"}))
-    destination = EngineRuntime(target.ensure)
+    destination = EngineRuntime(target)
     try:
+        if await destination.image(PYTHON) is not None:
+            return
         await BaseImages(source, default_directory(), print).ensure(PYTHON)
         async with source.connection.stream("GET", f"images/{PYTHON}/get") as response:
             await destination.connection.json("POST", "images/load", body=response.content.iter_any())
@@ -183,11 +188,36 @@ async def _copy_image(target: PrivateEngine) -> None:
         await destination.close()
 
 
+@pytest.fixture(scope="session")
+def docker() -> EngineFinder:
+    """The Docker that the environment names, with the Python image of the default engine."""
+    finder = EngineFinder(environ={"DOCKER_HOST": DOCKER})
+    _apart(_copy_image(finder))
+    return finder
+
+
+def _locate(request: pytest.FixtureRequest) -> Locate:
+    if request.param == "docker":
+        finder: EngineFinder = request.getfixturevalue("docker")
+        return finder
+    private: PrivateEngine = request.getfixturevalue("engine")
+    return private.ensure
+
+
 @pytest.fixture(
     params=[
         "memory",
         pytest.param("engine", marks=pytest.mark.engine),
         pytest.param("engine with pause containers", marks=pytest.mark.engine),
+        pytest.param(
+            "docker",
+            marks=[
+                pytest.mark.engine,
+                pytest.mark.skipif(
+                    not DOCKER, reason="NEARGATE_TEST_DOCKER names no Docker socket (unix:///…)"
+                ),
+            ],
+        ),
     ]
 )
 async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
@@ -199,11 +229,10 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
         world.add_image(PYTHON)
         subject = Subject(MemoryRuntime(world), lambda: MemoryRuntime(world), labels)
     else:
-        private: PrivateEngine = request.getfixturevalue("engine")
-        own = request.param == "engine"
+        locate, own = _locate(request), request.param == "engine"
         subject = Subject(
-            EngineRuntime(private.ensure, own_namespaces=own),
-            lambda: EngineRuntime(private.ensure, own_namespaces=own),
+            EngineRuntime(locate, own_namespaces=own),
+            lambda: EngineRuntime(locate, own_namespaces=own),
             labels,
         )
     subject.sandbox = await subject.sandboxed()
@@ -446,6 +475,14 @@ async def test_what_is_not_there(subject: Subject) -> None:
 
 
 @pytest.fixture
+def private_only(subject: Subject, request: pytest.FixtureRequest) -> PrivateEngine:
+    if isinstance(subject.runtime, MemoryRuntime) or "docker" in request.node.callspec.id:
+        pytest.skip("about Neargate's own engine")
+    private: PrivateEngine = request.getfixturevalue("engine")
+    return private
+
+
+@pytest.fixture
 def engine_only(subject: Subject) -> EngineRuntime:
     if not isinstance(subject.runtime, EngineRuntime):
         pytest.skip("about a real engine")
@@ -476,14 +513,14 @@ def _limits(pid: int) -> tuple[float, int]:
 async def test_hostname_and_hosts_are_the_sandboxes(subject: Subject, engine_only: EngineRuntime) -> None:
     container = await subject.run("deaf", extra_hosts=(("friend", "192.0.2.7"),))
     assert (await engine_only.exec(container, ("hostname",))).output == "task-host\n"
-    if subject.sandbox.network_mode.startswith("ns:"):
+    if subject.sandbox.network_mode.startswith("ns:"):  # a pause container has its own hosts file
         hosts = (await engine_only.exec(container, ("cat", "/etc/hosts"))).output
         assert "192.0.2.7\tfriend" in hosts
         assert "127.0.0.1\tlocalhost" in hosts
 
 
 async def test_an_engine_killed_dead_comes_back_and_finds_its_containers(
-    subject: Subject, engine_only: EngineRuntime, engine: PrivateEngine
+    subject: Subject, engine_only: EngineRuntime, private_only: PrivateEngine
 ) -> None:
     serving = await subject.run("serve")
     await subject.said(serving, "ready")
@@ -499,13 +536,13 @@ async def test_an_engine_killed_dead_comes_back_and_finds_its_containers(
     watching = asyncio.create_task(watch())
     assert await reconnections.get() == "watching"
 
-    pid = engine.pid()
+    pid = private_only.pid()
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     while await reconnections.get() != "watching":
         pass
 
-    assert engine.pid() not in (None, pid)
+    assert private_only.pid() not in (None, pid)
     assert [state.status for state in await engine_only.list(subject.labels)] == ["running"]
     await engine_only.signal(serving, "SIGTERM")
     assert (await waiting).exit_code == 7
@@ -518,12 +555,12 @@ async def _texts(runtime: Runtime, container: str) -> list[str]:
 
 
 async def test_a_container_that_ends_while_no_engine_runs_is_known_afterwards(
-    subject: Subject, engine_only: EngineRuntime, engine: PrivateEngine
+    subject: Subject, engine_only: EngineRuntime, private_only: PrivateEngine
 ) -> None:
     container = await subject.run("serve")
     await subject.said(container, "ready")
     state = await engine_only.inspect(container)
     assert state.pid is not None
-    await engine.stop()
+    await private_only.stop()
     os.kill(state.pid, signal.SIGTERM)
     assert (await engine_only.wait(container)).exit_code == 7

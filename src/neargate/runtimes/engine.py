@@ -36,6 +36,7 @@ from neargate.runtimes.container_logs import follow_file, frames, lines_of_frame
 from neargate.runtimes.engine_connection import EngineConnection, Locate, Refused, json_lines
 from neargate.runtimes.event_hub import EventHub
 from neargate.runtimes.file_watch import FileWatch
+from neargate.runtimes.hard_limits import hard_limits
 from neargate.runtimes.listening import listening_ports
 from neargate.runtimes.namespaces import Namespaces
 from neargate.runtimes.pause import PauseSandboxes
@@ -47,7 +48,6 @@ from neargate.runtimes.payloads import (
     image_info,
     with_tag,
 )
-from neargate.runtimes.private_engine import PrivateEngine
 
 _EXEC_OUTPUT = 64 * 1024
 _SIGKILLED = 128 + signals.SIGKILL
@@ -409,7 +409,7 @@ class EngineRuntime:
             local = address.local and os.geteuid() == 0 and not info.rootless
             tree = CgroupTree() if local and info.cgroup_driver == "cgroupfs" else None
             own = self._own_namespaces and local and info.kind == "podman"
-            limits = PrivateEngine(Path(address.directory)).hard_limits() if address.directory else {}
+            limits = hard_limits(address.url, private=address.private)
             self._known = _Engine(
                 info=info,
                 dialect=Dialect("docker" if info.kind == "docker" else "podman", limits),

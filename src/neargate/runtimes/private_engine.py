@@ -14,8 +14,6 @@ import os
 import resource
 import shutil
 import signal
-import socket
-import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -25,6 +23,7 @@ from urllib.parse import urlsplit
 
 from neargate.model.runtime import EngineUnavailable
 from neargate.runtimes.engine_connection import EngineAddress
+from neargate.runtimes.hard_limits import listener
 
 DEBIAN_PACKAGES = ("podman", "runc", "netavark", "aardvark-dns", "catatonit")
 """What the private engine runs on."""
@@ -118,13 +117,7 @@ class PrivateEngine:
 
     def pid(self) -> int | None:
         """The service's process, asked of the socket it listens on; None where it does not run."""
-        with socket.socket(socket.AF_UNIX) as client:
-            try:
-                client.connect(str(self.socket))
-            except OSError:
-                return None
-            raw = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return int(struct.unpack("3i", raw)[0])
+        return listener(self.socket)
 
     async def stop(self) -> None:
         """End the service, if it runs; containers go on. The next `ensure` starts it again."""
@@ -151,17 +144,6 @@ class PrivateEngine:
         """End the service and remove all it has: images too. Its containers must be gone."""
         await self.stop()
         await asyncio.to_thread(_remove_tree, self.directory)
-
-    def hard_limits(self) -> Mapping[str, int]:
-        """The running service's own hard limits by ulimit name; containers cannot have more."""
-        names = {"Max open files": "nofile", "Max processes": "nproc"}
-        pid = self.pid()
-        limits = {}
-        for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if pid else ():
-            name, hard = names.get(line[:26].strip()), line[47:68].strip()
-            if name is not None and hard != "unlimited":
-                limits[name] = int(hard)
-        return limits
 
     def _requirements(self) -> str:
         """The OCI runtime to use. Raises `EngineUnavailable` where something is missing."""
