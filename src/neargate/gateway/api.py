@@ -14,7 +14,7 @@ from neargate import wire
 from neargate.gateway import signature
 from neargate.gateway.waiting import answer_when_settled
 from neargate.model.errors import AwsError
-from neargate.model.iam import Session
+from neargate.model.iam import AccessKey, Session
 from neargate.model.operations import Caller
 from neargate.services.dispatch import Dispatcher
 
@@ -91,7 +91,11 @@ class Api:
         key, region = credential.access_key, credential.region or DEFAULT_REGION
         if region in {"aws-global", "global"}:
             region = DEFAULT_REGION
-        session = self._dispatcher.store.read(lambda view: view.get(Session, key))
+        session, user_key = self._dispatcher.store.read(
+            lambda view: (view.get(Session, key), view.get(AccessKey, key))
+        )
+        if user_key is not None:
+            return self._user(request, credential, user_key, region, agent)
         if session is None:
             if key.startswith("ASIA") and len(key) == 20:
                 raise AwsError(
@@ -100,7 +104,7 @@ class Api:
                     status=403,
                 )
             return root(key if _ACCOUNT.match(key) else DEFAULT_ACCOUNT, region, key, agent)
-        self._verify(request, credential, session)
+        self._verify_session(request, credential, session)
         return Caller(
             account=session.account,
             region=region,
@@ -110,7 +114,28 @@ class Api:
             user_agent=agent,
         )
 
-    def _verify(self, request: wire.HttpRequest, credential: signature.Credential, session: Session) -> None:
+    def _user(
+        self,
+        request: wire.HttpRequest,
+        credential: signature.Credential,
+        key: AccessKey,
+        region: str,
+        agent: str,
+    ) -> Caller:
+        """An IAM user, by the long-lived key that CreateAccessKey gave out."""
+        if key.status != "Active":
+            raise AwsError(
+                "InvalidClientTokenId", "The security token included in the request is invalid.", status=403
+            )
+        self._verify(request, credential, key.secret)
+        principal = f"arn:aws:iam::{key.account}:user/{key.user}"
+        return Caller(
+            account=key.account, region=region, principal=principal, access_key=key.id, user_agent=agent
+        )
+
+    def _verify_session(
+        self, request: wire.HttpRequest, credential: signature.Credential, session: Session
+    ) -> None:
         if session.expires <= self._dispatcher.clock.now():
             raise AwsError(
                 "ExpiredToken", "The security token included in the request is expired", status=403
@@ -119,9 +144,13 @@ class Api:
             raise AwsError(
                 "InvalidClientTokenId", "The security token included in the request is invalid.", status=403
             )
+        self._verify(request, credential, session.secret)
+
+    def _verify(self, request: wire.HttpRequest, credential: signature.Credential, secret: str) -> None:
+        """Raises SignatureDoesNotMatch."""
         expected = signature.signature(
             credential,
-            session.secret,
+            secret,
             request.method,
             request.path,
             request.query,

@@ -8,14 +8,16 @@ anything else  the AWS API
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
 from neargate import wire
 from neargate.gateway.api import Api
 from neargate.model.records import Blob
+from neargate.store.blobs import BlobDirectory
 
 log = structlog.get_logger()
 
@@ -29,14 +31,6 @@ LONGEST_BODY = 64 * 1024 * 1024  # bytes of an API request that is not an object
 _CHUNK = 256 * 1024
 
 
-class Spooling(Protocol):
-    """Takes an upload to the blob store as it arrives."""
-
-    async def spool(self, chunks: AsyncIterator[bytes]) -> Blob: ...
-
-    def read(self, blob: Blob, start: int = 0, end: int | None = None) -> bytes: ...
-
-
 class Disconnected(Exception):
     """The client went away in the middle of its request."""
 
@@ -44,7 +38,7 @@ class Disconnected(Exception):
 class Front:
     """The ASGI application. `mounts` maps a path's beginning to the app that serves it."""
 
-    def __init__(self, api: Api, blobs: Spooling, mounts: dict[str, AsgiApp]) -> None:
+    def __init__(self, api: Api, blobs: BlobDirectory, mounts: dict[str, AsgiApp]) -> None:
         self._api = api
         self._blobs = blobs
         self._mounts = mounts
@@ -69,7 +63,7 @@ class Front:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         body: bytes | Blob = b""
         if _is_object_upload(scope["method"], headers):
-            body = await self._blobs.spool(_chunks(receive))
+            body = await self._spooled(receive)
         else:
             body = b"".join([chunk async for chunk in _chunks(receive, LONGEST_BODY)])
         request = wire.HttpRequest(
@@ -81,6 +75,13 @@ class Front:
         )
         answer = await self._api.answer(request)
         await self._send(answer.response, scope["method"], send)
+
+    async def _spooled(self, receive: Receive) -> Blob:
+        """Take an upload to the blob store as it arrives."""
+        with self._blobs.spool() as spool:
+            async for chunk in _chunks(receive):
+                spool.write(chunk)
+            return await asyncio.to_thread(spool.finish)
 
     async def _send(self, response: wire.HttpResponse, method: str, send: Send) -> None:
         body = response.body

@@ -1,0 +1,235 @@
+"""The composition root: the only place where objects are built and wired, and the server's life."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+import structlog
+import uvicorn
+
+from neargate import __version__
+from neargate.data_directory import DataDirectory
+from neargate.gateway.api import DEFAULT_ACCOUNT, DEFAULT_REGION, Api, root
+from neargate.gateway.front import AsgiApp, Front
+from neargate.gateway.git_http import GitHttp
+from neargate.gateway.own_api import OwnApi
+from neargate.gateway.registry import registry_app
+from neargate.model.operations import Settings
+from neargate.model.records import Json
+from neargate.runtimes.git import GitRepositories
+from neargate.services.dispatch import Dispatcher
+from neargate.store.blobs import BlobDirectory
+from neargate.store.sqlite import SqliteStore
+from neargate.system import SystemClock, SystemIds
+
+log = structlog.get_logger()
+
+OWNER_LABEL = "dev.neargate.owner"
+
+
+class PortInUse(Exception):
+    """Something else listens where the server should."""
+
+
+@attrs.frozen
+class Options:
+    """How to start. `port` 0 takes any free one."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 4566
+    on_stop: Literal["keep", "stop"] = "keep"
+    pace: str = "local"
+    engine_directory: Path | None = None
+
+
+class Server:
+    """One cloud: a data directory, an address, and the loops that make its records true."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._data = DataDirectory(options.data)
+        self._socket: socket.socket | None = None
+        self._plant: Any = None
+        self._loops: list[asyncio.Task[None]] = []
+
+    def run(self, *, announce: bool = True) -> None:
+        """Serve until SIGTERM or SIGINT. Raises PortInUse, DataDirectoryInUse, StoreCorrupt before it answers."""
+        self._data.claim()
+        try:
+            self._socket = _listen(self._options.host, self._options.port)
+            with contextlib.suppress(ImportError):
+                import uvloop
+
+                uvloop.install()
+            asyncio.run(self._serve(announce))
+        finally:
+            self._data.release()
+
+    # -- building ------------------------------------------------------------------------------------------
+
+    async def _serve(self, announce: bool) -> None:
+        assert self._socket is not None
+        host, port = self._socket.getsockname()[:2]
+        settings = Settings(host=host, port=port, pace=self._options.pace)
+        clock, ids = SystemClock(), SystemIds()
+        store = SqliteStore.open(self._data.database, clock)
+        blobs = BlobDirectory(self._data.blobs)
+        dispatcher = Dispatcher(store, clock, ids, blobs, settings)
+        repositories = GitRepositories(self._data.repositories)
+        git = GitHttp(repositories, dispatcher, root(DEFAULT_ACCOUNT, DEFAULT_REGION))
+        own = OwnApi(dispatcher, self._health, self._prune)
+        mounts: dict[str, AsgiApp] = {
+            "/_neargate/": own,
+            "/v2/": registry_app(dispatcher, blobs),
+            "/git/": git,
+        }
+        front = Front(Api(dispatcher), blobs, mounts)
+        server = _uvicorn(front)
+        try:
+            async with _background(self._loops):
+                self._start(self._plant_loops(store, dispatcher, clock, ids, blobs, repositories, front))
+                await self._answer(server, settings, announce)
+        finally:
+            store.close()
+
+    async def _plant_loops(
+        self,
+        store: SqliteStore,
+        dispatcher: Dispatcher,
+        clock: SystemClock,
+        ids: SystemIds,
+        blobs: BlobDirectory,
+        repositories: GitRepositories,
+        front: Front,
+    ) -> None:
+        """Start the loops. Imported here: the first request must not wait for what only they need."""
+        from neargate.plant import Plant
+
+        plant = Plant(
+            store=store,
+            dispatcher=dispatcher,
+            clock=clock,
+            ids=ids,
+            blobs=blobs,
+            repositories=repositories,
+            front=front,
+            data=self._data,
+            engine_directory=self._options.engine_directory,
+        )
+        self._plant = plant
+        await plant.run()
+
+    async def _answer(self, server: uvicorn.Server, settings: Settings, announce: bool) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _ask_to_stop, server)
+        self._data.announce(settings.endpoint)
+        serving = asyncio.create_task(server.serve(sockets=[self._socket]))  # type: ignore[list-item]
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.001)
+        if announce:
+            print(
+                f"Neargate {__version__} answers at {settings.endpoint} (data in {self._data.root})",
+                flush=True,
+            )
+        await serving
+        if self._plant is not None and self._options.on_stop == "stop":
+            await self._plant.stop_tasks()
+
+    def _start(self, loop: Coroutine[Any, Any, None]) -> None:
+        self._loops.append(asyncio.create_task(loop))
+
+    # -- what /_neargate asks ------------------------------------------------------------------------------
+
+    def _health(self) -> Json:
+        engine = self._plant.engine_state() if self._plant is not None else {"state": "starting"}
+        return {
+            "version": __version__,
+            "ready": engine["state"] == "ready",
+            "engine": engine,
+            "data": str(self._data.root),
+            "pid": os.getpid(),
+        }
+
+    async def _prune(self) -> Json:
+        if self._plant is None:
+            return {"removed": False}
+        return dict(await self._plant.prune())
+
+
+def _ask_to_stop(server: uvicorn.Server) -> None:
+    server.should_exit = True
+
+
+@contextlib.asynccontextmanager
+async def _background(tasks: list[asyncio.Task[None]]) -> Any:
+    """Cancel the tasks at the end and wait for them; a loop that died says so in the log."""
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                log.error("loop.died", exc_info=result)
+
+
+def _uvicorn(app: Any) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+        timeout_keep_alive=75,
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    return server
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise PortInUse(
+            f"Port {port} on {host} cannot be used: {error.strerror}. Stop what listens there, or start with "
+            "--port 0 for any free one."
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def configure_logging(path: Path | None) -> None:
+    """Structured lines to a file, or to standard error."""
+    stream = sys.stderr if path is None else path.open("a", buffering=1)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(20),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )
