@@ -158,7 +158,7 @@ class Deployment:
     `status` is PRIMARY or ACTIVE (being replaced); `desired` the number of tasks it is to have now.
     `failed_tasks` are failures in a row that count for the circuit breaker. `launch_failures` counts waves of
     launches that failed, `quick_exits` tasks in a row that ended soon after they ran; until `retry_at` nothing
-    is started.
+    is started. `healthy_at` is when a task of it was last seen to become healthy.
     """
 
     id: str
@@ -173,6 +173,7 @@ class Deployment:
     launch_failures: int = 0
     quick_exits: int = 0
     retry_at: float = 0.0
+    healthy_at: float = 0.0
     network: Json = attrs.field(factory=dict)
     platform_version: str = "1.4.0"
     launch_type: str | None = "FARGATE"

@@ -1,0 +1,23 @@
+"""ECS: clusters, task definitions, services and tasks, validated and recorded; the drivers run them."""
+
+from neargate.services.ecs import (
+    account_settings,
+    clusters,
+    container_instances,
+    deployments,
+    services,
+    tagging,
+    task_definitions,
+    tasks,
+)
+
+__all__ = [
+    "account_settings",
+    "clusters",
+    "container_instances",
+    "deployments",
+    "services",
+    "tagging",
+    "task_definitions",
+    "tasks",
+]

@@ -1,0 +1,219 @@
+"""A service's deployments: starting one, and the API's view of those that were (service deployments, revisions)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from neargate.model.ecs import Deployment, Service, ServiceDeployment, ServiceRevision
+from neargate.model.errors import AwsError
+from neargate.model.operations import Context, operation
+from neargate.model.records import Json
+from neargate.planners import ecs_events, rollout
+from neargate.services.ecs.lookup import (
+    find_service,
+    invalid,
+    missing,
+    page,
+    require_cluster,
+    resource_of,
+    tasks_of,
+)
+
+_MOST_DESCRIBED = 20
+
+
+@attrs.frozen(kw_only=True)
+class Target:
+    """What a deployment is to bring a service to."""
+
+    task_definition: str
+    network: Json
+    platform_version: str
+    launch_type: str | None
+    strategy: tuple[Json, ...]
+
+
+def begin(cx: Context, service: Service, target: Target) -> Service:
+    """The service with a new PRIMARY deployment; the one before it becomes ACTIVE. Records its revision."""
+    deployment_id = f"ecs-svc/{cx.ids.digits(19)}"
+    revision = ServiceRevision(
+        account=service.account,
+        region=service.region,
+        cluster=service.cluster,
+        service=service.name,
+        id=cx.ids.digits(19),
+        created=cx.now,
+        **attrs.asdict(target, recurse=False),
+    )
+    sources = [deployment.revision_id for deployment in service.deployments]
+    record = ServiceDeployment(
+        account=service.account,
+        region=service.region,
+        cluster=service.cluster,
+        service=service.name,
+        id=cx.ids.letters(21, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"),
+        deployment_id=deployment_id,
+        target_revision=revision.id,
+        source_revisions=tuple(sources),
+        created=cx.now,
+        updated=cx.now,
+        desired=service.desired,
+        threshold=rollout.threshold(service),
+        configuration=service.deployment_configuration,
+    )
+    cx.tx.put(revision)
+    cx.tx.put(record)
+    for old in service.deployments[:1]:
+        _supersede(cx, service, old)
+    primary = Deployment(
+        id=deployment_id,
+        status="PRIMARY",
+        desired=service.desired,
+        created=cx.now,
+        updated=cx.now,
+        rollout_reason=ecs_events.in_progress_reason(deployment_id),
+        revision_id=revision.id,
+        service_deployment_id=record.id,
+        **attrs.asdict(target, recurse=False),
+    )
+    olds = tuple(attrs.evolve(old, status="ACTIVE") for old in service.deployments)
+    return attrs.evolve(service, deployments=(primary, *olds), steady=False)
+
+
+def _supersede(cx: Context, service: Service, old: Deployment) -> None:
+    record = cx.tx.get(ServiceDeployment, f"{service.key}/{old.service_deployment_id}")
+    if record is not None and record.status == "IN_PROGRESS":
+        cx.tx.put(attrs.evolve(record, status="STOPPED", updated=cx.now, finished=cx.now))
+
+
+@operation("ecs", "ListServiceDeployments", reads=True)
+def list_service_deployments(cx: Context, request: Json) -> Json:
+    """Newest first."""
+    service = _require_service(cx, request)
+    bounds = request.get("createdAt") or {}
+    found = [
+        record
+        for record in cx.tx.scan(ServiceDeployment, service.key + "/")
+        if not request.get("status") or record.status in request["status"]
+    ]
+    found = [r for r in found if bounds.get("after", 0) <= r.created <= bounds.get("before", cx.now)]
+    found.sort(key=lambda record: record.created, reverse=True)
+    by_arn = {record.arn: _brief(record) for record in found}
+    answer = page(request, "serviceDeployments", list(by_arn), 20)
+    answer["serviceDeployments"] = [by_arn[arn] for arn in answer["serviceDeployments"]]
+    return answer
+
+
+@operation("ecs", "DescribeServiceDeployments", reads=True)
+def describe_service_deployments(cx: Context, request: Json) -> Json:
+    deployments, failures = [], []
+    for arn in _arns(request, "serviceDeploymentArns"):
+        record = cx.tx.get(ServiceDeployment, cx.caller.scope(resource_of(arn, "service-deployment")))
+        if record is None:
+            failures.append(missing(arn))
+        else:
+            deployments.append(_described(cx, record))
+    return {"serviceDeployments": deployments, "failures": failures}
+
+
+@operation("ecs", "DescribeServiceRevisions", reads=True)
+def describe_service_revisions(cx: Context, request: Json) -> Json:
+    revisions, failures = [], []
+    for arn in _arns(request, "serviceRevisionArns"):
+        record = cx.tx.get(ServiceRevision, cx.caller.scope(resource_of(arn, "service-revision")))
+        if record is None:
+            failures.append(missing(arn))
+        else:
+            revisions.append(_revision(record))
+    return {"serviceRevisions": revisions, "failures": failures}
+
+
+def _arns(request: Json, member: str) -> Sequence[str]:
+    arns: list[str] = request[member]
+    if not 1 <= len(arns) <= _MOST_DESCRIBED:
+        raise invalid(f"{member} must have between 1 and {_MOST_DESCRIBED} items.")
+    return arns
+
+
+def _require_service(cx: Context, request: Json) -> Service:
+    path = resource_of(request["service"], "service").split("/")
+    cluster = require_cluster(cx, request.get("cluster") or (path[0] if len(path) > 1 else None))
+    found = find_service(cx, cluster.name, request["service"])
+    if found is None:
+        raise AwsError("ServiceNotFoundException", "Service not found.")
+    return found
+
+
+def _brief(record: ServiceDeployment) -> Json:
+    answer: dict[str, Any] = {
+        "serviceDeploymentArn": record.arn,
+        "serviceArn": record.ecs_arn(f"service/{record.cluster}/{record.service}"),
+        "clusterArn": record.ecs_arn(f"cluster/{record.cluster}"),
+        "createdAt": record.created,
+        "startedAt": record.created,
+        "finishedAt": record.finished,
+        "targetServiceRevisionArn": _revision_arn(record, record.target_revision),
+        "status": record.status,
+        "statusReason": record.reason,
+    }
+    return {member: value for member, value in answer.items() if value is not None}
+
+
+def _described(cx: Context, record: ServiceDeployment) -> Json:
+    answer = _brief(record)
+    answer.pop("targetServiceRevisionArn")
+    service = cx.tx.get(Service, record.scope(record.cluster, record.service))
+    tasks = tasks_of(cx, service) if service is not None else []
+    mine = [task for task in tasks if task.deployment == record.deployment_id]
+    answer["updatedAt"] = record.updated
+    answer["targetServiceRevision"] = {
+        "arn": _revision_arn(record, record.target_revision),
+        "requestedTaskCount": record.desired,
+        "runningTaskCount": sum(1 for task in mine if task.status == "RUNNING"),
+        "pendingTaskCount": sum(1 for task in mine if rollout.is_pending(task)),
+    }
+    answer["sourceServiceRevisions"] = [
+        {"arn": _revision_arn(record, source)} for source in record.source_revisions
+    ]
+    answer["deploymentConfiguration"] = record.configuration
+    answer["deploymentCircuitBreaker"] = {
+        "status": _breaker_status(record),
+        "failureCount": record.failure_count,
+        "threshold": record.threshold,
+    }
+    if record.rollback is not None:
+        answer["rollback"] = record.rollback
+    return answer
+
+
+def _breaker_status(record: ServiceDeployment) -> str:
+    if not (record.configuration.get("deploymentCircuitBreaker") or {}).get("enable"):
+        return "DISABLED"
+    if record.status == "IN_PROGRESS":
+        return "MONITORING"
+    return "MONITORING_COMPLETE" if record.status == "SUCCESSFUL" else "TRIGGERED"
+
+
+def _revision_arn(record: ServiceDeployment, revision: str) -> str:
+    return record.ecs_arn(f"service-revision/{record.cluster}/{record.service}/{revision}")
+
+
+def _revision(record: ServiceRevision) -> Json:
+    answer: dict[str, Any] = {
+        "serviceRevisionArn": record.arn,
+        "serviceArn": record.ecs_arn(f"service/{record.cluster}/{record.service}"),
+        "clusterArn": record.ecs_arn(f"cluster/{record.cluster}"),
+        "taskDefinition": record.task_definition,
+        "launchType": record.launch_type,
+        "platformVersion": record.platform_version,
+        "platformFamily": "Linux",
+        "networkConfiguration": record.network,
+        "guardDutyEnabled": False,
+        "createdAt": record.created,
+    }
+    if record.strategy:
+        answer["capacityProviderStrategy"] = list(record.strategy)
+    return {member: value for member, value in answer.items() if value is not None}

@@ -1,0 +1,93 @@
+"""What CreateService and UpdateService refuse, and the deployment configuration with its defaults."""
+
+from __future__ import annotations
+
+import re
+
+from neargate.model.errors import not_implemented
+from neargate.model.records import Json
+from neargate.services.ecs.lookup import invalid, refuse_members
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,255}\Z")
+_LATER = (
+    "loadBalancers",
+    "serviceRegistries",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+    "gatewayConnectors",
+    "monitoring",
+)
+_LATER_DEPLOYMENT = ("bakeTimeInMinutes", "lifecycleHooks", "linearConfiguration", "canaryConfiguration")
+
+
+def check_name(name: str) -> None:
+    if not _NAME.match(name):
+        raise invalid("Service name contains invalid characters.")
+
+
+def refuse_later(operation: str, request: Json) -> None:
+    """Refuse by name what Neargate does not do yet."""
+    refuse_members(operation, request, _LATER)
+    if (request.get("serviceConnectConfiguration") or {}).get("enabled"):
+        raise not_implemented(f"ecs:{operation} serviceConnectConfiguration", "ecs")
+    controller = (request.get("deploymentController") or {}).get("type") or "ECS"
+    if controller != "ECS":
+        raise not_implemented(f"ecs:{operation} deploymentController {controller}", "ecs")
+    deployment = request.get("deploymentConfiguration") or {}
+    if (deployment.get("strategy") or "ROLLING") != "ROLLING":
+        raise not_implemented(
+            f"ecs:{operation} deploymentConfiguration.strategy {deployment['strategy']}", "ecs"
+        )
+    for member in _LATER_DEPLOYMENT:
+        if deployment.get(member):
+            raise not_implemented(f"ecs:{operation} deploymentConfiguration.{member}", "ecs")
+    if (deployment.get("alarms") or {}).get("enable"):
+        raise not_implemented(f"ecs:{operation} deploymentConfiguration.alarms", "ecs")
+    if deployment.get("earlySuccessCriteria"):
+        raise not_implemented(f"ecs:{operation} deploymentConfiguration.earlySuccessCriteria", "ecs")
+
+
+def check_scheduling(request: Json) -> None:
+    """REPLICA only, with a desired count, and without placement: Fargate has no instances to choose from."""
+    if request.get("schedulingStrategy") == "DAEMON":
+        if request.get("desiredCount") is not None:
+            raise invalid(
+                "The daemon scheduling strategy does not support a desired count for services. "
+                "Remove the desired count value and try again"
+            )
+        raise invalid("The daemon scheduling strategy is not supported with the FARGATE launch type.")
+    if request.get("desiredCount") is None:
+        raise invalid("The replica scheduling strategy requires a desired count. Specify one and try again.")
+    check_count(request["desiredCount"])
+    check_placement(request)
+
+
+def check_count(desired: int) -> None:
+    if desired < 0:
+        raise invalid("desiredCount cannot be negative.")
+
+
+def check_placement(request: Json) -> None:
+    if request.get("placementConstraints") or request.get("placementStrategy"):
+        raise invalid("Placement constraints and strategies are not supported with FARGATE launch type.")
+
+
+def deployment_configuration(given: Json | None, current: Json | None = None) -> Json:
+    """The deployment configuration as DescribeServices shows it: what is given over what was, over defaults."""
+    defaults: Json = {
+        "deploymentCircuitBreaker": {"enable": False, "rollback": False},
+        "maximumPercent": 200,
+        "minimumHealthyPercent": 100,
+        "strategy": "ROLLING",
+    }
+    answer = {**defaults, **(current or {}), **(given or {})}
+    minimum, maximum = answer["minimumHealthyPercent"], answer["maximumPercent"]
+    if minimum < 0 or maximum < 0:
+        raise invalid("minimumHealthyPercent and maximumPercent cannot be negative.")
+    if maximum < minimum or maximum == 0:
+        raise invalid("maximumPercent must be greater than 0 and not less than minimumHealthyPercent.")
+    breaker = answer["deploymentCircuitBreaker"]
+    threshold = breaker.get("thresholdConfiguration")
+    if threshold is not None and threshold["value"] < 1:
+        raise invalid("The value of thresholdConfiguration must be greater than 0.")
+    return answer

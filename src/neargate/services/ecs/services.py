@@ -1,0 +1,256 @@
+"""Services: what is to run for ever. The rollout itself is the service driver's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from neargate.model import tags
+from neargate.model.ecs import Cluster, Service
+from neargate.model.errors import AwsError
+from neargate.model.operations import Context, operation
+from neargate.model.records import Json
+from neargate.services.ecs import capacity, deployments, service_rules
+from neargate.services.ecs.lookup import (
+    digest,
+    find_service,
+    invalid,
+    missing,
+    page,
+    require_cluster,
+    resource_of,
+    runnable_definition,
+    tasks_of,
+    wanted_tags,
+)
+from neargate.services.ecs.roles import ensure_service_linked_role
+from neargate.services.ecs.service_rendering import described
+from neargate.services.ecs.task_creation import checked_place
+
+_MOST_DESCRIBED = 10
+
+
+@operation("ecs", "CreateService")
+def create_service(cx: Context, request: Json) -> Json:
+    cluster = require_cluster(cx, request.get("cluster"))
+    name = request["serviceName"]
+    service_rules.check_name(name)
+    existing = find_service(cx, cluster.name, name)
+    if existing is not None and existing.status == "DRAINING":
+        raise invalid("Unable to Start a service that is still Draining.")
+    if existing is not None and existing.status == "ACTIVE":
+        return _same_again(cx, existing, request)
+    service_rules.check_scheduling(request)
+    service_rules.refuse_later("CreateService", request)
+    if not request.get("taskDefinition"):
+        raise invalid("TaskDefinition should not be null or empty.")
+    launch_type, strategy = capacity.chosen("CreateService", cluster, request)
+    definition = runnable_definition(cx, request["taskDefinition"])
+    checked_place(cx, request.get("networkConfiguration"))
+    _check_rebalancing(request.get("availabilityZoneRebalancing"), request.get("deploymentConfiguration"))
+    version = capacity.platform_version(request.get("platformVersion"))
+    ensure_service_linked_role(cx)
+    target = deployments.Target(
+        task_definition=definition.arn,
+        network=_network(request["networkConfiguration"]),
+        platform_version=version,
+        launch_type=launch_type,
+        strategy=strategy,
+    )
+    service = deployments.begin(cx, _new(cx, cluster, request), target)
+    cx.tx.put(service)
+    return {"service": described(cx, service, with_tags=True)}
+
+
+def _same_again(cx: Context, existing: Service, request: Json) -> Json:
+    """The same call again gets the service there is; another call of the name is refused."""
+    if existing.request_digest != digest(request):
+        raise invalid("Creation of service was not idempotent.")
+    return {"service": described(cx, existing, with_tags=True)}
+
+
+def _new(cx: Context, cluster: Cluster, request: Json) -> Service:
+    configuration = service_rules.deployment_configuration(request.get("deploymentConfiguration"))
+    return Service(
+        account=cx.account,
+        region=cx.region,
+        cluster=cluster.name,
+        name=request["serviceName"],
+        desired=request["desiredCount"],
+        created=cx.now,
+        created_by=cx.caller.principal,
+        minimum_healthy_percent=configuration["minimumHealthyPercent"],
+        maximum_percent=configuration["maximumPercent"],
+        circuit_breaker=configuration["deploymentCircuitBreaker"],
+        deployment_configuration=configuration,
+        grace_period=request.get("healthCheckGracePeriodSeconds"),
+        platform_version=request.get("platformVersion") or "LATEST",
+        enable_managed_tags=bool(request.get("enableECSManagedTags")),
+        propagate_tags=request.get("propagateTags") or "NONE",
+        enable_execute_command=bool(request.get("enableExecuteCommand")),
+        zone_rebalancing=request.get("availabilityZoneRebalancing") or "ENABLED",
+        request_digest=digest(request),
+        client_token=request.get("clientToken") or "",
+        tags=tags.from_list(request.get("tags")),
+    )
+
+
+def _check_rebalancing(wanted: str | None, configuration: Json | None) -> None:
+    if wanted == "ENABLED" and (configuration or {}).get("maximumPercent", 200) <= 100:
+        raise invalid(
+            "Availability zone rebalancing requires a maximumPercent greater than 100. "
+            "Update the deployment configuration and try again."
+        )
+
+
+def _network(configuration: Json) -> Json:
+    vpc = configuration["awsvpcConfiguration"]
+    return {"awsvpcConfiguration": {"securityGroups": [], "assignPublicIp": "DISABLED", **vpc}}
+
+
+@operation("ecs", "UpdateService")
+def update_service(cx: Context, request: Json) -> Json:
+    service = _require_active(cx, request)
+    service_rules.refuse_later("UpdateService", request)
+    service_rules.check_placement(request)
+    changed = _changed(service, request)
+    target = _target(cx, service, request)
+    current = _current_target(service)
+    if target != current or request.get("forceNewDeployment"):
+        changed = deployments.begin(cx, changed, target)
+    elif changed.desired != service.desired:
+        primary = attrs.evolve(service.primary, desired=changed.desired, updated=cx.now)
+        changed = attrs.evolve(changed, deployments=(primary, *service.deployments[1:]), steady=False)
+    cx.tx.put(changed)
+    return {"service": described(cx, changed, with_tags=True)}
+
+
+def _changed(service: Service, request: Json) -> Service:
+    """Everything that an update changes without a new deployment."""
+    if request.get("desiredCount") is not None:
+        service_rules.check_count(request["desiredCount"])
+        service = attrs.evolve(service, desired=request["desiredCount"])
+    if "deploymentConfiguration" in request:
+        configuration = service_rules.deployment_configuration(
+            request["deploymentConfiguration"], service.deployment_configuration
+        )
+        service = attrs.evolve(
+            service,
+            deployment_configuration=configuration,
+            minimum_healthy_percent=configuration["minimumHealthyPercent"],
+            maximum_percent=configuration["maximumPercent"],
+            circuit_breaker=configuration["deploymentCircuitBreaker"],
+        )
+    _check_rebalancing(request.get("availabilityZoneRebalancing"), service.deployment_configuration)
+    members = {
+        "healthCheckGracePeriodSeconds": "grace_period",
+        "platformVersion": "platform_version",
+        "enableECSManagedTags": "enable_managed_tags",
+        "propagateTags": "propagate_tags",
+        "enableExecuteCommand": "enable_execute_command",
+        "availabilityZoneRebalancing": "zone_rebalancing",
+    }
+    given = {field: request[member] for member, field in members.items() if request.get(member) is not None}
+    return attrs.evolve(service, **given)
+
+
+def _current_target(service: Service) -> deployments.Target:
+    primary = service.primary
+    return deployments.Target(
+        task_definition=primary.task_definition,
+        network=primary.network,
+        platform_version=primary.platform_version,
+        launch_type=primary.launch_type,
+        strategy=primary.strategy,
+    )
+
+
+def _target(cx: Context, service: Service, request: Json) -> deployments.Target:
+    """What the service is to become: what it is, with what the request changes."""
+    target = _current_target(service)
+    if request.get("taskDefinition"):
+        definition = runnable_definition(cx, request["taskDefinition"])
+        target = attrs.evolve(target, task_definition=definition.arn)
+    if request.get("networkConfiguration"):
+        checked_place(cx, request["networkConfiguration"])
+        target = attrs.evolve(target, network=_network(request["networkConfiguration"]))
+    if request.get("platformVersion"):
+        version = capacity.platform_version(request["platformVersion"])
+        target = attrs.evolve(target, platform_version=version)
+    if request.get("capacityProviderStrategy") is not None:
+        cluster = require_cluster(cx, service.cluster)
+        launch_type, strategy = capacity.chosen("UpdateService", cluster, request)
+        target = attrs.evolve(target, launch_type=launch_type, strategy=strategy)
+    return target
+
+
+def _require(cx: Context, request: Json) -> Service:
+    path = resource_of(request["service"], "service").split("/")
+    cluster = require_cluster(cx, request.get("cluster") or (path[0] if len(path) > 1 else None))
+    found = find_service(cx, cluster.name, request["service"])
+    if found is None:
+        raise AwsError("ServiceNotFoundException", "Service not found.")
+    return found
+
+
+def _require_active(cx: Context, request: Json) -> Service:
+    found = _require(cx, request)
+    if found.status != "ACTIVE":
+        raise AwsError("ServiceNotActiveException", "Service was not ACTIVE.")
+    return found
+
+
+@operation("ecs", "DeleteService")
+def delete_service(cx: Context, request: Json) -> Json:
+    """It drains until its last task has stopped; without tasks it is INACTIVE at once."""
+    service = _require(cx, request)
+    if service.status == "INACTIVE":
+        raise AwsError("ServiceNotFoundException", "Service not found.")
+    if service.status == "ACTIVE":
+        if service.desired > 0 and not request.get("force"):
+            raise invalid("The service cannot be stopped while it is scaled above 0.")
+        lives = any(task.status != "STOPPED" for task in tasks_of(cx, service))
+        service = attrs.evolve(
+            service,
+            desired=0,
+            status="DRAINING" if lives else "INACTIVE",
+            ended=None if lives else cx.now,
+            deployments=tuple(attrs.evolve(d, desired=0, updated=cx.now) for d in service.deployments),
+        )
+        cx.tx.put(service)
+    return {"service": described(cx, service, with_tags=True)}
+
+
+@operation("ecs", "DescribeServices", reads=True)
+def describe_services(cx: Context, request: Json) -> Json:
+    cluster = require_cluster(cx, request.get("cluster"))
+    wanted = request["services"]
+    if not wanted:
+        raise invalid("Services cannot be empty.")
+    if len(wanted) > _MOST_DESCRIBED:
+        raise invalid("Services cannot have more than 10 elements.")
+    found: list[Json] = []
+    failures: list[Json] = []
+    for name in wanted:
+        service = find_service(cx, cluster.name, name)
+        if service is None:
+            last = resource_of(name, "service").split("/")[-1]
+            arn = name if name.startswith("arn:") else cx.caller.arn("ecs", f"service/{cluster.name}/{last}")
+            failures.append(missing(arn))
+        else:
+            found.append(described(cx, service, with_tags=wanted_tags(request.get("include"))))
+    return {"services": found, "failures": failures}
+
+
+@operation("ecs", "ListServices", reads=True)
+def list_services(cx: Context, request: Json) -> Json:
+    cluster = require_cluster(cx, request.get("cluster"))
+    found: list[Any] = [
+        service.arn
+        for service in cx.tx.scan(Service, cluster.key + "/")
+        if service.status != "INACTIVE"
+        and request.get("launchType") in (None, service.primary.launch_type)
+        and request.get("schedulingStrategy") in (None, "REPLICA")
+    ]
+    return page(request, "serviceArns", found, 10)
