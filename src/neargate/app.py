@@ -134,15 +134,12 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _ask_to_stop, server)
         self._data.announce(settings.endpoint)
-        serving = asyncio.create_task(server.serve(sockets=[self._socket]))  # type: ignore[list-item]
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.001)
         if announce:
-            print(
-                f"Neargate {__version__} answers at {settings.endpoint} (data in {self._data.root})",
-                flush=True,
-            )
-        await serving
+            # The socket listens already: whoever reads this line and connects is answered.
+            line = f"Neargate {__version__} answers at {settings.endpoint} (data in {self._data.root})"
+            print(line, flush=True)
+        assert self._socket is not None
+        await server.serve(sockets=[self._socket])
         if self._plant is not None and self._options.on_stop == "stop":
             await self._plant.stop_tasks()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,19 @@ log = structlog.get_logger()
 
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
+# What a bug in an operation, or a store that failed, can raise: answered as InternalFailure, with the rest in the log.
+_BUGS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    sqlite3.Error,
+)
 _ACCOUNT = re.compile(r"\d{12}\Z")
 
 
@@ -60,6 +74,8 @@ class Api:
             )
             return Answer(wire.encode(target, result, request_id), service, operation)
         except AwsError as error:
+            if isinstance(error, wire.Unrecognised):
+                target = error.target
             response = wire.encode_error(target, error, request_id)
             return Answer(
                 response, target.service if target else "", target.operation if target else "", error

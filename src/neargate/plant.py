@@ -1,0 +1,176 @@
+"""The loops and what they act on: engine, network, drivers. The second half of the composition root.
+
+It starts after the address answers. Without an engine or a network the API works and says what is missing; tasks and
+builds wait, and nothing claims to run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import attrs
+import structlog
+
+from neargate.data_directory import DataDirectory
+from neargate.drivers.builds import BuildDriver
+from neargate.drivers.ecs import ServiceDriver, TaskDriver
+from neargate.drivers.housekeeping import Housekeeping
+from neargate.drivers.pipelines import PipelineDriver
+from neargate.drivers.stacks import StackDriver
+from neargate.fabric.linux import LinuxFabric
+from neargate.gateway.engine_socket import EngineSocket
+from neargate.gateway.front import Front
+from neargate.gateway.link_local import LinkLocal
+from neargate.gateway.task_side import TaskSide
+from neargate.model.fabric import FabricUnavailable
+from neargate.model.operations import Caller
+from neargate.model.ports import Clock, Ids
+from neargate.model.records import Json
+from neargate.model.runtime import EngineUnavailable
+from neargate.runtimes.ecr_images import EcrImages
+from neargate.runtimes.engine import EngineRuntime
+from neargate.runtimes.git import GitRepositories
+from neargate.runtimes.private_engine import EngineFinder
+from neargate.services.dispatch import Dispatcher
+from neargate.store.blobs import BlobDirectory
+from neargate.store.sqlite import SqliteStore
+
+log = structlog.get_logger()
+
+OWNER_LABEL = "dev.neargate.owner"
+ENGINE_RETRY = 5.0  # seconds between two tries to reach an engine
+STOP_GRACE = 10.0  # seconds between SIGTERM and SIGKILL when the server stops its tasks
+
+
+@attrs.define(kw_only=True)
+class Plant:
+    """Everything that makes records true. `run` works until cancelled."""
+
+    store: SqliteStore
+    dispatcher: Dispatcher
+    clock: Clock
+    ids: Ids
+    blobs: BlobDirectory
+    repositories: GitRepositories
+    front: Front
+    data: DataDirectory
+    engine_directory: Path | None = None
+    _engine: Json = attrs.field(factory=lambda: {"state": "starting"})
+    _runtime: EngineRuntime | None = None
+    _fabric: LinuxFabric | None = None
+
+    def engine_state(self) -> Json:
+        """`{state: starting|ready|unavailable, …}`: what health shows."""
+        return dict(self._engine)
+
+    async def run(self) -> None:
+        owner = self.data.owner()
+        stacks = StackDriver(self.store, self.dispatcher, self.clock)
+        pipelines = PipelineDriver(self.store, self.dispatcher, self.clock, self.ids, self.repositories)
+        housekeeping = Housekeeping(self.store, self.dispatcher, self.clock)
+        runtime = EngineRuntime(EngineFinder(self.engine_directory))
+        fabric = LinuxFabric(owner)
+        self._runtime, self._fabric = runtime, fabric
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(stacks.run())
+                group.create_task(pipelines.run())
+                group.create_task(housekeeping.run())
+                group.create_task(self._run_containers(owner, runtime, fabric))
+        finally:
+            await runtime.close()
+
+    async def _run_containers(self, owner: str, runtime: EngineRuntime, fabric: LinuxFabric) -> None:
+        services = ServiceDriver(self.store, self.dispatcher, self.clock, self.ids)
+        await self._find_engine(runtime, fabric)
+        address = await runtime.connection.address()
+        task_side = TaskSide(self.front, self.dispatcher, self.clock, lambda identity, path: None)
+        link_local = LinkLocal(task_side)
+        images = EcrImages(runtime, self.dispatcher)
+        tasks = TaskDriver(
+            store=self.store,
+            dispatcher=self.dispatcher,
+            clock=self.clock,
+            ids=self.ids,
+            runtime=runtime,
+            fabric=fabric,
+            images=images,
+            link_local=link_local,
+            owner=owner,
+        )
+
+        def engine_socket(caller: Caller, build_id: str) -> EngineSocket:
+            return EngineSocket(
+                address.url, self.dispatcher, caller, owner, build_id, self.dispatcher.settings.port
+            )
+
+        builds = BuildDriver(
+            store=self.store,
+            dispatcher=self.dispatcher,
+            clock=self.clock,
+            ids=self.ids,
+            runtime=runtime,
+            fabric=fabric,
+            link_local=link_local,
+            engine_socket=engine_socket,
+            directory=self.data.builds,
+            owner=owner,
+        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(services.run())
+            group.create_task(tasks.run())
+            group.create_task(builds.run())
+
+    async def _find_engine(self, runtime: EngineRuntime, fabric: LinuxFabric) -> None:
+        """Until an engine answers and the network stands: try, say what is missing, try again."""
+        while True:
+            try:
+                info = await runtime.info()
+                await fabric.open()
+            except (EngineUnavailable, FabricUnavailable) as missing:
+                state: Json = {
+                    "state": "unavailable",
+                    "reason": missing.reason,
+                    "how_to_fix": missing.how_to_fix,
+                }
+                if state != self._engine:
+                    log.warning("engine.unavailable", reason=missing.reason, how_to_fix=missing.how_to_fix)
+                self._engine = state
+                await asyncio.sleep(ENGINE_RETRY)
+                continue
+            self._engine = {
+                "state": "ready",
+                "kind": info.kind,
+                "version": info.version,
+                "socket": info.socket,
+            }
+            log.info("engine.ready", kind=info.kind, version=info.version, socket=info.socket)
+            return
+
+    # -- at the end of a server, or of a data directory ----------------------------------------------------
+
+    async def stop_tasks(self) -> None:
+        """SIGTERM to every container of ours, SIGKILL after a while. The next start replaces what should run."""
+        runtime = self._runtime
+        if runtime is None or self._engine["state"] != "ready":
+            return
+        labels = {OWNER_LABEL: self.data.owner()}
+        running = [c for c in await runtime.list(labels) if c.status == "running"]
+        await asyncio.gather(*(runtime.signal(c.id, "SIGTERM") for c in running))
+        try:
+            async with asyncio.timeout(STOP_GRACE):
+                await asyncio.gather(*(runtime.wait(c.id) for c in running))
+        except TimeoutError:
+            await asyncio.gather(*(runtime.kill(c.id) for c in running))
+
+    async def prune(self) -> Json:
+        """Remove what this data directory owns from the engine and the network."""
+        labels = {OWNER_LABEL: self.data.owner()}
+        if self._runtime is None or self._fabric is None or self._engine["state"] != "ready":
+            return {"removed": False, "reason": "no container engine answers, so nothing of ours can run"}
+        containers = len(await self._runtime.list(labels))
+        await self._runtime.remove_owned(labels)
+        await self._fabric.remove_owned()
+        await self._fabric.close()
+        return {"removed": True, "containers": containers}

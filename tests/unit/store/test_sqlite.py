@@ -1,0 +1,175 @@
+"""The store keeps its promises: all or nothing, in order, on disk, told to those who listen."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import attrs
+import pytest
+
+from neargate.model.records import Tx
+from neargate.store.sqlite import SqliteStore, StoreCorrupt
+from neargate.system import SystemClock
+
+
+@attrs.frozen
+class Note:
+    KIND: ClassVar[str] = "test.note"
+    name: str
+    text: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    opened = SqliteStore.open(tmp_path / "x.db", SystemClock())
+    yield opened
+    opened.close()
+
+
+@pytest.mark.anyio
+async def test_what_was_written_is_read_back(store: SqliteStore) -> None:
+    await store.write(lambda tx: tx.put(Note("a", "one")))
+    assert store.read(lambda view: view.get(Note, "a")) == Note("a", "one")
+    assert store.read(lambda view: view.get(Note, "b")) is None
+
+
+@pytest.mark.anyio
+async def test_scan_lists_a_prefix_in_key_order(store: SqliteStore) -> None:
+    for name in ("b/2", "a/1", "b/1", "b"):
+        await store.write(lambda tx, name=name: tx.put(Note(name)))
+    assert [n.name for n in store.read(lambda view: view.scan(Note, "b/"))] == ["b/1", "b/2"]
+
+
+@pytest.mark.anyio
+async def test_a_failed_write_undoes_only_itself(store: SqliteStore) -> None:
+    def bad(tx: Tx) -> None:
+        tx.put(Note("bad"))
+        tx.append("t", "s", {})
+        raise LookupError("no")
+
+    results = await asyncio.gather(
+        store.write(lambda tx: tx.put(Note("first"))),
+        store.write(bad),
+        store.write(lambda tx: tx.put(Note("second"))),
+        return_exceptions=True,
+    )
+    assert isinstance(results[1], LookupError)
+    assert [n.name for n in store.read(lambda view: view.scan(Note))] == ["first", "second"]
+    assert store.read(lambda view: view.entries("t")) == []
+
+
+@pytest.mark.anyio
+async def test_the_journal_keeps_order_and_pages(store: SqliteStore) -> None:
+    for number in range(5):
+        await store.write(lambda tx, number=number: tx.append("topic", "s", {"n": number}))
+    await store.write(lambda tx: tx.append("topic", "other", {}))
+    entries = store.read(lambda view: view.entries("topic", "s"))
+    assert [e.body["n"] for e in entries] == [0, 1, 2, 3, 4]
+    rest = store.read(
+        lambda view: view.entries("topic", "s", after=entries[2].seq, newest_first=True, limit=1)
+    )
+    assert [e.body["n"] for e in rest] == [4]
+    assert len(store.read(lambda view: view.entries("topic"))) == 6
+
+
+@pytest.mark.anyio
+async def test_a_read_operation_cannot_write(store: SqliteStore) -> None:
+    with pytest.raises(TypeError, match="reads=True"):
+        store.read(lambda view: view.put(Note("x")))  # type: ignore[attr-defined]
+
+
+@pytest.mark.anyio
+async def test_listeners_hear_of_their_kinds_after_the_commit(store: SqliteStore) -> None:
+    heard: list[tuple[str, str]] = []
+
+    def notify(kind: str, key: str) -> None:
+        assert store.read(lambda view: view.get(Note, key)) is not None
+        heard.append((kind, key))
+
+    stop = store.subscribe(frozenset({"test.note"}), notify)
+    await store.write(lambda tx: (tx.put(Note("a")), tx.append("topic", "s", {})))
+    stop()
+    await store.write(lambda tx: tx.put(Note("b")))
+    assert heard == [("test.note", "a")]
+
+
+@pytest.mark.anyio
+async def test_log_events_come_in_order_of_time(store: SqliteStore) -> None:
+    await store.write(lambda tx: tx.add_log_events("g\ns", [(20, 1, "b"), (10, 1, "a"), (20, 1, "c")]))
+    events = store.read(lambda view: view.log_events(["g\ns"]))
+    assert [e.message for e in events] == ["a", "b", "c"]
+    middle = (events[1].timestamp, events[1].seq)
+    assert [e.message for e in store.read(lambda v: v.log_events(["g\ns"], after=middle))] == ["c"]
+    back = store.read(lambda v: v.log_events(["g\ns"], after=middle, newest_first=True))
+    assert [e.message for e in back] == ["a"]
+    assert await store.write(lambda tx: tx.drop_log_events("g\ns", before=15)) == 1
+    assert await store.write(lambda tx: tx.drop_log_events("g\ns")) == 2
+
+
+def test_a_file_that_is_no_database_is_said_so(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    path.write_bytes(b"this is not a database, whatever its name says" * 100)
+    with pytest.raises(StoreCorrupt, match="cannot be read as a Neargate database"):
+        SqliteStore.open(path, SystemClock())
+
+
+def test_a_database_of_another_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(StoreCorrupt, match="another version of Neargate"):
+        SqliteStore.open(path, SystemClock())
+
+
+def test_every_acknowledged_write_survives_kill_9(tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        """
+        import asyncio, sys
+        from pathlib import Path
+        from neargate.store.sqlite import SqliteStore
+        from neargate.system import SystemClock
+
+        async def main():
+            store = SqliteStore.open(Path(sys.argv[1]), SystemClock())
+            number = 0
+            while True:
+                await store.write(lambda tx: tx.append("count", "s", {"n": number}))
+                print(number, flush=True)
+                number += 1
+
+        asyncio.run(main())
+        """
+    )
+    path = tmp_path / "x.db"
+    process = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    acknowledged = -1
+    for line in process.stdout:
+        acknowledged = int(line)
+        if acknowledged >= 50:
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    for line in process.stdout:
+        acknowledged = int(line)
+    process.wait()
+    process.stdout.close()
+    store = SqliteStore.open(path, SystemClock())
+    try:
+        kept = [e.body["n"] for e in store.read(lambda view: view.entries("count"))]
+    finally:
+        store.close()
+    assert kept[: acknowledged + 1] == list(range(acknowledged + 1))
