@@ -1,0 +1,69 @@
+"""The CloudFormation template language as pure functions.
+
+`parse` gives a `Template`, `validate` refuses what AWS refuses before it creates anything, `resolve_parameters`
+settles the values, `conditions`, `live_resources` and `dependencies` say what there is to do in which order, and
+`evaluate_resource` and `evaluate_outputs` carry out the functions. Every error is AwsError("ValidationError", …) with
+AWS's text, apart from NotImplemented for the parts of the language that Neargate has not.
+"""
+
+from __future__ import annotations
+
+from neargate.planners.template.capabilities import capabilities
+from neargate.planners.template.evaluation import (
+    Evaluator,
+    Scope,
+    evaluate,
+    evaluate_outputs,
+    evaluate_resource,
+)
+from neargate.planners.template.graph import conditions, dependencies, imports, live_resources
+from neargate.planners.template.nouns import UNKNOWN, Output, Parameter, Resource, Template, Unknown
+from neargate.planners.template.parameters import (
+    parameter_values,
+    resolve_parameters,
+    ssm_references,
+    typed_references,
+)
+from neargate.planners.template.reading import read
+from neargate.planners.template.rules import check_rules
+from neargate.planners.template.structure import template_from
+from neargate.planners.template.validation import validate
+
+__all__ = [
+    "UNKNOWN",
+    "Evaluator",
+    "Output",
+    "Parameter",
+    "Resource",
+    "Scope",
+    "Template",
+    "Unknown",
+    "capabilities",
+    "check_rules",
+    "conditions",
+    "dependencies",
+    "evaluate",
+    "evaluate_outputs",
+    "evaluate_resource",
+    "imports",
+    "live_resources",
+    "parameter_values",
+    "parse",
+    "read",
+    "resolve_parameters",
+    "resource_types",
+    "ssm_references",
+    "typed_references",
+    "validate",
+]
+
+
+def parse(body: str) -> Template:
+    """The template of a JSON or YAML text. Raises ValidationError for text or sections of the wrong form."""
+    return template_from(read(body))
+
+
+def resource_types(template: Template, conditions: dict[str, bool] | None = None) -> list[str]:
+    """The resource types in use, sorted; with `conditions` only those of resources whose Condition holds."""
+    resources = template.resources if conditions is None else live_resources(template, conditions)
+    return sorted({resource.type for resource in resources.values()})
