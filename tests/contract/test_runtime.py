@@ -36,6 +36,7 @@ from neargate.runtimes.private_engine import EngineFinder, PrivateEngine, defaul
 pytestmark = pytest.mark.anyio
 
 DOCKER = os.environ.get("NEARGATE_TEST_DOCKER", "")
+"""A Docker socket (unix:///…) to run the suite against as well."""
 
 # What containers do: the command for a real one, the program for the twin.
 
@@ -204,22 +205,10 @@ def _locate(request: pytest.FixtureRequest) -> Locate:
     return private.ensure
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        pytest.param("engine", marks=pytest.mark.engine),
-        pytest.param("engine with pause containers", marks=pytest.mark.engine),
-        pytest.param(
-            "docker",
-            marks=[
-                pytest.mark.engine,
-                pytest.mark.skipif(
-                    not DOCKER, reason="NEARGATE_TEST_DOCKER names no Docker socket (unix:///…)"
-                ),
-            ],
-        ),
-    ]
-)
+_SUBJECTS = ["engine", "engine with pause containers", *(["docker"] if DOCKER else [])]
+
+
+@pytest.fixture(params=["memory", *(pytest.param(each, marks=pytest.mark.engine) for each in _SUBJECTS)])
 async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     labels = {"dev.neargate.contract": uuid.uuid4().hex}
     if request.param == "memory":

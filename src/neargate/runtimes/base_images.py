@@ -46,7 +46,7 @@ RUN export DEBIAN_FRONTEND=noninteractive \\
 RUN pip install --quiet --no-cache-dir 'awscli<2' \\
  && aws --version
 ENV DOCKER_BUILDKIT=0 LANG=C.UTF-8 AWS_PAGER=
-LABEL dev.neargate.builder=1
+LABEL dev.neargate.builder=1 {STAND_IN_LABEL}=aws/codebuild
 CMD ["/bin/bash"]
 """
 

@@ -286,9 +286,12 @@ class EngineRuntime:
         async with self.connection.stream(
             "POST", f"exec/{session}/start", body={"Detach": False, "Tty": False}
         ) as response:
-            async for _, data in frames(response):
-                output += data
-                del output[:-_EXEC_OUTPUT]
+            try:
+                async for _, data in frames(response):
+                    output += data
+                    del output[:-_EXEC_OUTPUT]
+            except ConnectionError as error:
+                raise EngineUnavailable(f"The engine broke off an exec: {error}.", "Try again.") from error
 
     async def _kill_exec(self, session: str) -> None:
         """Neither engine's API can; the command and its process group are processes of this machine."""
@@ -329,15 +332,22 @@ class EngineRuntime:
         ended = asyncio.Event()
 
         async def notice_end() -> None:
-            with contextlib.suppress(NoSuchContainer):
-                await self.wait(container_id)
-            ended.set()
+            while not ended.is_set():
+                try:
+                    await self.wait(container_id)
+                    ended.set()
+                except NoSuchContainer:
+                    ended.set()
+                except EngineUnavailable:
+                    await asyncio.sleep(1)  # its lines go on all the same
 
         task = asyncio.create_task(notice_end())
         try:
             async with contextlib.aclosing(follow_file(path, ended, self._watch)) as lines:
                 async for line in lines:
                     yield line
+        except FileNotFoundError as error:
+            raise NoSuchContainer(container_id) from error
         finally:
             task.cancel()
 

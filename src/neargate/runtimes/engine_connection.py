@@ -10,10 +10,12 @@ import asyncio
 import codecs
 import importlib
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 _UNREACHABLE = 900
 """aiodocker's own status where the engine did not answer at all."""
+
+_PING_SECONDS = 1.0
 
 
 @attrs.frozen
@@ -144,7 +148,8 @@ class EngineConnection:
             except aiodocker.DockerError as error:
                 if error.status != _UNREACHABLE:
                     raise Refused(error.status, _message(error.message)) from error
-                await self._reopen(docker)
+                if not await answers((await self.address()).url):
+                    await self._reopen(docker)
                 if attempt == 2 or not replayable:
                     raise EngineUnavailable(error.message, "Start the engine, then try again.") from error
         raise AssertionError("unreachable")
@@ -216,3 +221,24 @@ async def _aiodocker() -> Any:
     if loaded is not None and not getattr(loaded.__spec__, "_initializing", False):
         return loaded
     return await asyncio.to_thread(importlib.import_module, "aiodocker")
+
+
+async def answers(url: str) -> bool:
+    """Whether an engine answers `GET /_ping` at this URL within a second. TLS and SSH are taken on trust."""
+    parts = urlsplit(url)
+    if parts.scheme == "ssh" or parts.scheme == "https" or os.environ.get("DOCKER_TLS_VERIFY"):
+        return True
+    try:
+        async with asyncio.timeout(_PING_SECONDS):
+            if parts.scheme == "unix":
+                reader, writer = await asyncio.open_unix_connection(parts.path)
+            else:
+                reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 2375)
+            try:
+                writer.write(b"GET /_ping HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n")
+                return b" 200 " in await reader.readline()
+            finally:
+                writer.close()
+                await writer.wait_closed()
+    except (OSError, TimeoutError, ValueError):
+        return False

@@ -19,10 +19,9 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from neargate.model.runtime import EngineUnavailable
-from neargate.runtimes.engine_connection import EngineAddress
+from neargate.runtimes.engine_connection import EngineAddress, answers
 from neargate.runtimes.hard_limits import listener
 
 DEBIAN_PACKAGES = ("podman", "runc", "netavark", "aardvark-dns", "catatonit")
@@ -33,7 +32,6 @@ IDLE_SECONDS = 60
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 1.0
-_PING_SECONDS = 1.0
 _SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
 
 
@@ -289,24 +287,3 @@ def _remove_tree(directory: Path) -> None:
     for each in sorted((each for each in mounted if each.startswith(f"{directory}/")), reverse=True):
         subprocess.run(["umount", "--lazy", each], check=False)
     shutil.rmtree(directory, ignore_errors=True)
-
-
-async def answers(url: str) -> bool:
-    """Whether an engine answers `GET /_ping` at this URL within a second. TLS and SSH are taken on trust."""
-    parts = urlsplit(url)
-    if parts.scheme == "ssh" or parts.scheme == "https" or os.environ.get("DOCKER_TLS_VERIFY"):
-        return True
-    try:
-        async with asyncio.timeout(_PING_SECONDS):
-            if parts.scheme == "unix":
-                reader, writer = await asyncio.open_unix_connection(parts.path)
-            else:
-                reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 2375)
-            try:
-                writer.write(b"GET /_ping HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n")
-                return b" 200 " in await reader.readline()
-            finally:
-                writer.close()
-                await writer.wait_closed()
-    except (OSError, TimeoutError, ValueError):
-        return False
