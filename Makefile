@@ -1,0 +1,84 @@
+# What a person does with this repository. `make` lists it.
+
+PYTHON ?= python3
+VENV = .venv
+BIN = $(VENV)/bin
+CLIENTS = .venv-clients
+AWS_CLI = awscli==1.46.3
+PIP = pip install --quiet --disable-pip-version-check
+DONE = $(VENV)/.done
+
+.PHONY: help setup demo lint check test bench lock clean
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+help:
+	@echo 'make setup   .venv with neargate in it, the Debian packages it needs, the base images'
+	@echo 'make demo    setup, then deliver examples/product-service to DEV and PROD'
+	@echo 'make check   lint, types, layers, unit tests: no container, under a minute'
+	@echo 'make test    setup, then every check and every test, with real containers and the real AWS CLI'
+	@echo 'make bench   the figures of docs/performance.md'
+	@echo 'make lock    pin the newest versions in requirements.lock and requirements-dev.lock'
+	@echo 'make clean   remove what make made; running clouds and their data stay (neargate reset removes them)'
+
+setup: $(DONE)/package $(DONE)/images
+
+demo: setup
+	@$(BIN)/neargate up examples/product-service
+
+lint: $(DONE)/package $(DONE)/dev
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache
+
+check: lint
+	@$(BIN)/pytest -q -m 'not engine and not clients' tests/unit
+
+test: setup lint $(CLIENTS)/.done
+	@PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/pytest -q
+
+bench: setup $(CLIENTS)/.done
+	@$(BIN)/python -m benchmarks
+
+lock: $(DONE)/package
+	@$(BIN)/$(PIP) pip-tools
+	@scripts/lock $(BIN)/python
+
+clean:
+	rm -rf $(VENV) $(CLIENTS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# -- what is made once; a file in .venv/.done stands for each --------------------------------------------------
+
+$(DONE)/machine: scripts/debian-packages
+	@scripts/debian-packages $(PYTHON)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Neargate needs Python 3.11 or later, and $(PYTHON) is %s. Say which to use: make PYTHON=python3.11" % sys.version.split()[0])'
+	@test -x $(BIN)/python || { echo 'Making $(VENV)'; $(PYTHON) -m venv $(VENV); }
+	@mkdir -p $(DONE)
+	@touch $@
+
+$(DONE)/requirements: requirements.lock $(DONE)/machine
+	@echo 'Installing what requirements.lock pins'
+	@$(BIN)/$(PIP) --require-hashes --requirement requirements.lock
+	@touch $@
+
+$(DONE)/package: pyproject.toml $(DONE)/requirements
+	@echo 'Installing neargate into $(VENV)'
+	@$(BIN)/$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DONE)/images: $(DONE)/package
+	@PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m neargate.runtimes.base_images
+	@touch $@
+
+$(DONE)/dev: requirements-dev.lock $(DONE)/requirements
+	@echo 'Installing what requirements-dev.lock pins'
+	@$(BIN)/$(PIP) --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+$(CLIENTS)/.done: Makefile $(DONE)/machine
+	@echo 'Installing $(AWS_CLI) into $(CLIENTS), for the tests that drive it'
+	@test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
+	@$(CLIENTS)/bin/$(PIP) '$(AWS_CLI)'
+	@touch $@
