@@ -111,9 +111,8 @@ def _check_md5(given: str | None, blob: Blob) -> None:
     if given is None:
         return
     if len(decoded(given)) != 16:
-        raise AwsError(
-            "InvalidDigest", "The Content-MD5 you specified was invalid.", **{"Content-MD5": given}
-        )
+        members: Json = {"Content-MD5": given}
+        raise AwsError("InvalidDigest", "The Content-MD5 you specified was invalid.", **members)
     if decoded(given) != bytes.fromhex(blob.md5):
         raise AwsError(
             "BadDigest",

@@ -165,9 +165,9 @@ def _chosen(cx: Context, upload: UploadRecord, listed: list[Json]) -> list[PartR
     """The parts that the client lists, in its order, which must be ascending."""
     if not listed:
         raise AwsError("InvalidRequest", "You must specify at least one part")
-    numbers = [one.get("PartNumber") for one in listed]
-    if None in numbers or any("ETag" not in one for one in listed):
+    if any("PartNumber" not in one or "ETag" not in one for one in listed):
         raise malformed()
+    numbers: list[int] = [one["PartNumber"] for one in listed]
     if numbers != sorted(set(numbers)):
         raise AwsError(
             "InvalidPartOrder",

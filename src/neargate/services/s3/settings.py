@@ -13,7 +13,7 @@ from neargate.model.s3 import BucketRecord
 from neargate.model.tags import Tags, from_list, upper
 from neargate.services.s3.lookup import malformed, refuse, the_bucket
 
-_SSE_S3 = {
+_SSE_S3: Json = {
     "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}]
 }
 _PUBLIC_ACCESS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
