@@ -19,7 +19,7 @@ from neargate.wire.aws_models import (
 from neargate.wire.codec import decode, encode
 from neargate.wire.errors import encode_error
 from neargate.wire.messages import HttpRequest, HttpResponse, Target, Unrecognised
-from neargate.wire.recasing import UnknownMember, recase
+from neargate.wire.recasing import UnknownMember, WrongType, recase
 from neargate.wire.recognise import recognise
 from neargate.wire.s3 import unchunk
 from neargate.wire.validation import validate
@@ -32,6 +32,7 @@ __all__ = [
     "UnknownOperation",
     "UnknownService",
     "Unrecognised",
+    "WrongType",
     "decode",
     "encode",
     "encode_error",

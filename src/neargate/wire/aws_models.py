@@ -104,6 +104,15 @@ def metadata(service: str) -> Mapping[str, Any]:
     return found
 
 
+def namespace(service: str) -> str | None:
+    """The XML namespace of a service's replies, where it has one."""
+    declared = metadata(service).get("xmlNamespace")
+    return str(declared) if declared else _UNDECLARED_NAMESPACES.get(service)
+
+
+_UNDECLARED_NAMESPACES = {"route53": "https://route53.amazonaws.com/doc/2013-04-01/"}
+
+
 @cache
 def error_shape(service: str, code: str) -> Shape | None:
     """The error shape that `code` means, spelled as the shape's name or as its wire code; None if not modelled."""

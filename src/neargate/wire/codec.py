@@ -88,11 +88,10 @@ def _query(target: Target, operation: Operation, result: Mapping[str, Any], requ
     content = ""
     if operation.output is not None:
         content = xml.members(operation.output, result)
-        wrapper = operation.output.serialization.get("resultWrapper")
-        if wrapper:
-            content = xml.element(wrapper, content)
+        wrapper = operation.output.serialization.get("resultWrapper", f"{operation.name}Result")
+        content = xml.element(wrapper, content)
     content += xml.element("ResponseMetadata", xml.element("RequestId", request_id))
-    namespace = xml.namespace(aws_models.metadata(target.service).get("xmlNamespace"))
+    namespace = xml.namespace(aws_models.namespace(target.service))
     return _xml(f"{operation.name}Response", namespace, content, request_id)
 
 

@@ -86,7 +86,7 @@ def _xml(target: Target, error: AwsError, shape: Shape | None, status: int, requ
     else:
         described = xml.element("Type", _fault(status)) + described
         content = xml.element("Error", described) + xml.element("RequestId", request_id)
-        namespace = aws_models.metadata(target.service).get("xmlNamespace") if target.service else None
+        namespace = aws_models.namespace(target.service) if target.service else None
         document = xml.element("ErrorResponse", content, xml.namespace(namespace))
     return HttpResponse(status, headers, (xml.DECLARATION + document).encode("utf-8"))
 

@@ -20,7 +20,7 @@ class UnknownMember(KeyError):
         self.path = path
 
 
-class WrongScalar(ValueError):
+class WrongType(ValueError):
     """A property whose value is not what its member holds. `path` says where, `wanted` names the type."""
 
     def __init__(self, path: str, value: Any, wanted: str) -> None:
@@ -34,8 +34,8 @@ def recase(properties: Mapping[str, Any], shape: Shape | None) -> dict[str, Any]
     """The members of `shape` that a tree of CloudFormation properties means.
 
     Names match whatever their case at structures; the keys of maps stay as they are. Scalars become what the member
-    holds: 80 for an integer from "80", "256" for a string from 256, True from "true". Nulls are left out. Raises
-    UnknownMember and WrongScalar.
+    holds: 80 for an integer from "80", "256" for a string from 256, True from "true", JSON text from an object.
+    Nulls are left out. Raises UnknownMember and WrongType.
     """
     if shape is None:
         if properties:
@@ -66,19 +66,19 @@ def _value(shape: Shape, value: Any, path: str) -> Any:
     kind = shape.type_name
     if kind == "structure":
         if not isinstance(value, Mapping):
-            raise WrongScalar(path, value, "Object")
+            raise WrongType(path, value, "Object")
         return value if shape.metadata.get("document") else _structure(shape, value, path)
     if kind == "list":
-        # CloudFormation takes a single value for a list of one.
-        items = value if isinstance(value, list | tuple) else [value]
+        if not isinstance(value, list | tuple):
+            raise WrongType(path, value, "List")
         return [
             _value(shape.member, item, f"{path}.{index}")
-            for index, item in enumerate(items)
+            for index, item in enumerate(value)
             if item is not None
         ]
     if kind == "map":
         if not isinstance(value, Mapping):
-            raise WrongScalar(path, value, "Object")
+            raise WrongType(path, value, "Object")
         return {
             str(key): _value(shape.value, item, f"{path}.{key}")
             for key, item in value.items()
@@ -104,7 +104,7 @@ def _scalar(kind: str, shape: Shape, value: Any, path: str) -> Any:
             raise ValueError("a boolean is not a number")
         return scalars.read(shape, _string(value))
     except ValueError as error:
-        raise WrongScalar(path, value, wanted) from error
+        raise WrongType(path, value, wanted) from error
 
 
 def _string(value: Any) -> str:

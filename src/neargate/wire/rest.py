@@ -8,7 +8,7 @@ from typing import Any
 
 from neargate.model.errors import AwsError
 from neargate.wire import documents, routes, s3, scalars, xml
-from neargate.wire.aws_models import Operation, Shape, metadata
+from neargate.wire.aws_models import Operation, Shape, namespace
 from neargate.wire.messages import HttpRequest, HttpResponse, Target
 
 _BODILESS = frozenset({"header", "headers", "querystring", "uri", "statusCode"})
@@ -20,7 +20,10 @@ def decode(target: Target, operation: Operation, request: HttpRequest) -> dict[s
     if shape is None:
         return {}
     result = {}
-    path = s3.path_style(request.path, target.bucket) if target.service == "s3" else request.path
+    path = request.path
+    if target.service == "s3":
+        path = s3.path_style(path, target.bucket)
+        request = s3.content(request)
     try:
         labels = routes.labels(target.service, operation.name, path)
         pairs = routes.query_pairs(request.query)
@@ -30,8 +33,6 @@ def decode(target: Target, operation: Operation, request: HttpRequest) -> dict[s
                 result[name] = value
     except (ValueError, RecursionError) as error:  # scalars.Mistyped is a ValueError
         raise _malformed(target, str(error)) from error
-    if target.service == "s3":
-        _strip_chunking(result)
     return result | _body(target, shape, request)
 
 
@@ -90,18 +91,8 @@ def _unicode(text: str) -> str:
         return text
 
 
-def _strip_chunking(result: dict[str, Any]) -> None:
-    """aws-chunked is how the body travelled; it is not an encoding of the object."""
-    encoding = result.get("ContentEncoding")
-    if encoding is not None and "aws-chunked" in encoding:
-        kept = [part.strip() for part in encoding.split(",") if part.strip() != "aws-chunked"]
-        result.pop("ContentEncoding")
-        if kept:
-            result["ContentEncoding"] = ",".join(kept)
-
-
 def _body(target: Target, shape: Shape, request: HttpRequest) -> dict[str, Any]:
-    body = s3.payload(request) if target.service == "s3" else request.body
+    body = request.body
     payload = shape.serialization.get("payload")
     member = shape.members[payload] if payload else None
     if payload and member is not None and member.type_name == "blob":
@@ -245,15 +236,6 @@ def _xml(target: Target, shape: Shape, root: str, value: Any) -> bytes:
         content = xml.members(shape, value)
     attributes = xml.attributes(shape, value)
     if " xmlns=" not in attributes:
-        attributes = xml.namespace(_namespace(target)) + attributes
+        uri = s3.NAMESPACE if target.service == "s3" else namespace(target.service)
+        attributes = xml.namespace(uri) + attributes
     return (xml.DECLARATION + xml.element(root, content, attributes)).encode("utf-8")
-
-
-def _namespace(target: Target) -> str | None:
-    if target.service == "s3":
-        return s3.NAMESPACE
-    found: str | None = metadata(target.service).get("xmlNamespace")
-    return found or _NAMESPACES.get(target.service)
-
-
-_NAMESPACES = {"route53": "https://route53.amazonaws.com/doc/2013-04-01/"}

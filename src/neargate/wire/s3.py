@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+import attrs
+
 from neargate.model.errors import AwsError
 from neargate.wire.messages import HttpRequest
 
@@ -13,7 +15,7 @@ NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _REGION = r"(?:[.-](?:dualstack\.|fips\.)?[a-z]{2}(?:-[a-z]+)+-\d)?"
 _HOST = re.compile(
     rf"(?:(?P<bucket>.+)\.)?s3(?:-fips|-accelerate|express-[a-z0-9-]+)?(?:\.dualstack)?{_REGION}"
-    r"\.(?:amazonaws\.com(?:\.cn)?|localhost(?:\.[a-z0-9.-]+)?|neargate(?:\.[a-z0-9.-]+)?)",
+    r"\.(?:amazonaws\.com(?:\.cn)?|localhost(?:\.[a-z0-9.-]+)?)",
     re.IGNORECASE,
 )
 _LOCAL = re.compile(r"(?P<bucket>[a-z0-9][a-z0-9.-]+)\.localhost", re.IGNORECASE)
@@ -95,11 +97,20 @@ def unchunk(body: bytes) -> bytes:
         at = end + 2
 
 
-def payload(request: HttpRequest) -> object:
-    """The body as the client meant it: unchunked where it came aws-chunked, a spooled blob as it is."""
-    if isinstance(request.body, bytes) and is_chunked(request.headers):
-        return unchunk(request.body)
-    return request.body
+def content(request: HttpRequest) -> HttpRequest:
+    """The request as the client meant it: an aws-chunked body unchunked, its headers telling of the content.
+
+    A spooled blob stays as it is.
+    """
+    if not isinstance(request.body, bytes) or not is_chunked(request.headers):
+        return request
+    body = unchunk(request.body)
+    headers = {**request.headers, "content-length": str(len(body))}
+    encodings = [part.strip() for part in headers.pop("content-encoding", "").split(",")]
+    kept = [part for part in encodings if part not in {"", "aws-chunked"}]
+    if kept:
+        headers["content-encoding"] = ",".join(kept)
+    return attrs.evolve(request, headers=headers, body=body)
 
 
 def _incomplete() -> AwsError:

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
+
+import attrs
 
 from neargate.model.errors import AwsError
 from neargate.wire import aws_models
@@ -38,10 +41,33 @@ _OPERATION_CODES = {("ecs", "RegisterTaskDefinition"): "ClientException"}
 _UNPUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
     ("cloudformation", "TemplateBody"): {"max": 51200},
     ("cloudformation", "StackName"): {"pattern": "[a-zA-Z][-a-zA-Z0-9]*|arn:[-a-zA-Z0-9:/._+]*"},
+    ("ecr", "repositoryName"): {
+        "pattern": r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
+    },
 }
 
 _NUMBERS = frozenset({"integer", "long", "float", "double"})
 _MOST_REPORTED = 10
+_NOT_NULL = "Member must not be null"
+
+
+@attrs.frozen
+class _Failure:
+    """One constraint that one value fails. `shown` is the value as the message may show it."""
+
+    shown: str
+    path: str
+    constraint: str
+
+    def __str__(self) -> str:
+        return f"{self.shown} at '{self.path}' failed to satisfy constraint: {self.constraint}"
+
+    def in_ecrs_words(self) -> str:
+        """ECR has words of its own, and reports the first failure only."""
+        constraint, _, pattern = self.constraint.partition(" regular expression pattern: ")
+        if pattern:
+            constraint = f"{constraint.removeprefix('Member ')} regular expression '{pattern}'"
+        return f"Invalid parameter at '{self.path}' failed to satisfy constraint: '{constraint}'"
 
 
 def validate(target: Target, request: Mapping[str, Any]) -> None:
@@ -55,13 +81,15 @@ def validate(target: Target, request: Mapping[str, Any]) -> None:
     if target.service in {"s3", "ec2"}:
         _require(target.service, shape, request)
         return
-    failures = list(_structure(shape, request, "", target.service))[:_MOST_REPORTED]
+    failures = list(islice(_structure(shape, request, "", target.service), _MOST_REPORTED))
+    if failures and target.service == "ecr":
+        raise AwsError("InvalidParameterException", failures[0].in_ecrs_words())
     if failures:
         count = "1 validation error" if len(failures) == 1 else f"{len(failures)} validation errors"
         code = _OPERATION_CODES.get((target.service, target.operation)) or _CODES.get(
             target.service, "ValidationException"
         )
-        raise AwsError(code, f"{count} detected: {'; '.join(failures)}")
+        raise AwsError(code, f"{count} detected: {'; '.join(str(failure) for failure in failures)}")
 
 
 def _require(service: str, shape: Shape, request: Mapping[str, Any]) -> None:
@@ -78,7 +106,7 @@ def _require(service: str, shape: Shape, request: Mapping[str, Any]) -> None:
         raise AwsError("InvalidArgument", f"The request must contain the parameter {wire_name}")
 
 
-def _structure(shape: Shape, value: Any, path: str, service: str) -> Iterator[str]:
+def _structure(shape: Shape, value: Any, path: str, service: str) -> Iterator[_Failure]:
     if shape.metadata.get("document"):
         return
     required = shape.metadata.get("required", ())
@@ -87,7 +115,7 @@ def _structure(shape: Shape, value: Any, path: str, service: str) -> Iterator[st
         where = _under(path, name)
         if item is None:
             if name in required:
-                yield f"Value null at '{where}' failed to satisfy constraint: Member must not be null"
+                yield _Failure("Value null", where, _NOT_NULL)
             continue
         unpublished = {} if path else _UNPUBLISHED.get((service, name), {})
         for constraint, fails in _constraints(member.type_name, unpublished, item):
@@ -101,7 +129,7 @@ def _under(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _member(shape: Shape, value: Any, path: str, service: str) -> Iterator[str]:
+def _member(shape: Shape, value: Any, path: str, service: str) -> Iterator[_Failure]:
     for constraint, fails in _constraints(shape.type_name, shape.metadata, value):
         if fails:
             yield _failure(shape, value, path, constraint)
@@ -130,18 +158,18 @@ def _items(
     subject: str,
     path: str,
     service: str,
-) -> Iterator[str]:
+) -> Iterator[_Failure]:
     """Failures of a list's or map's parts. Parts that are scalars are reported once, at what holds them."""
     if shape.type_name == "structure":
         for where, item in items:
             if item is None:
-                yield f"Value null at '{where}' failed to satisfy constraint: Member must not be null"
+                yield _Failure("Value null", where, _NOT_NULL)
             else:
                 yield from _structure(shape, item, where, service)
         return
     kind, rules = shape.type_name, shape.metadata
     if any(item is None or any(fails for _, fails in _constraints(kind, rules, item)) for _, item in items):
-        texts = [text for text, _ in _constraints(kind, rules, None)] or ["Member must not be null"]
+        texts = [text for text, _ in _constraints(kind, rules, None)] or [_NOT_NULL]
         yield _failure(holder, whole, path, f"{subject} must satisfy constraint: [{', '.join(texts)}]")
     elif shape.type_name in {"list", "map"}:
         for where, item in items:
@@ -176,9 +204,8 @@ def _constraints(kind: str, rules: Mapping[str, Any], value: Any) -> Iterator[tu
         yield text, there and expression is not None and not expression.fullmatch(value)
 
 
-def _failure(shape: Shape, value: Any, path: str, constraint: str) -> str:
-    shown = "Value" if _is_sensitive(shape) else f"Value '{_java(value)}'"
-    return f"{shown} at '{path}' failed to satisfy constraint: {constraint}"
+def _failure(shape: Shape, value: Any, path: str, constraint: str) -> _Failure:
+    return _Failure("Value" if _is_sensitive(shape) else f"Value '{_java(value)}'", path, constraint)
 
 
 def _is_sensitive(shape: Shape) -> bool:

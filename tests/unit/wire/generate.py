@@ -48,7 +48,11 @@ class DrawnChoices:
 
 def structure(shape: Any, choices: Choices, required_only: bool = False) -> dict[str, Any]:
     """A value for an operation's input or output: its required members and some others."""
-    return _structure(shape, choices, 0, required_only)
+    result = _structure(shape, choices, 0, required_only)
+    for name, member in shape.members.items():
+        if member.serialization.get("location") == "statusCode":
+            result[name] = 202  # every reply has one
+    return result
 
 
 def _structure(shape: Any, choices: Choices, depth: int, required_only: bool = False) -> dict[str, Any]:
@@ -92,8 +96,6 @@ def _value(shape: Any, choices: Choices, depth: int) -> Any:
 
 def _scalar(shape: Any, kind: str, choices: Choices) -> Any:
     if kind in {"integer", "long"}:
-        if shape.serialization.get("location") == "statusCode":
-            return 202
         return choices.between(-1000, 2**31 - 1)
     if kind in {"float", "double"}:
         return choices.between(-1000, 1000) / 4
@@ -107,7 +109,7 @@ def _scalar(shape: Any, kind: str, choices: Choices) -> Any:
         return float(seconds) if whole else seconds + choices.among([0.0, 0.5, 0.125])
     if kind == "blob":
         return text(choices, _TEXT).encode()
-    if shape.name == "BucketName":
+    if shape.name == "BucketName" or shape.serialization.get("hostLabel"):
         return "bucket-" + text(choices, "abc019")
     place = shape.serialization.get("location")
     alphabet = _HEADER if place == "header" or shape.serialization.get("xmlAttribute") else _TEXT
