@@ -186,8 +186,6 @@ class LogCursor:
     """The build's key."""
     attempt: int
     timestamp: int
-    state: Json = attrs.field(factory=dict)
-    """What the reader of the output had in mind after that line (`planners.build_narration`)."""
 
     @property
     def key(self) -> str:
