@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from neargate.gateway.engine_socket.build_context import rewrite_file
 from neargate.gateway.engine_socket.dockerfile import rewritten
-from neargate.gateway.engine_socket.names import ecr_registry, with_tag
+from neargate.gateway.engine_socket.names import qualified
 from neargate.gateway.engine_socket.session import Session, all_credentials, encoded
 from neargate.gateway.engine_socket.wire import Exchange, Refusal
 from neargate.model.ecr import parse_reference, parse_registry
@@ -25,21 +25,23 @@ async def build(session: Session, exchange: Exchange) -> None:
         raise Refusal(501, "Neargate's engine socket has the classic builder only: set DOCKER_BUILDKIT=0.")
     if exchange.query.get("remote", "").startswith("client-session"):
         raise Refusal(501, "Neargate's engine socket does not support BuildKit sessions.")
-    own = set(await session.own_names())
+    tags = await session.tags()
 
     def rename(name: str) -> str:
-        """The engine's name where the name is ECR's, or one that this build gave."""
-        if ecr_registry(name) is not None and parse_reference(name) is not None:
+        """The engine's name of an image that the Dockerfile names, so that it can mean no other build's."""
+        if parse_reference(name) is not None:
             return session.names.image(name)
-        return engine_name if (engine_name := session.names.image(name)) in own else name
+        return session.names.resolve(name, tags) or qualified(name)
 
-    query = urlencode(_parameters(session, exchange) + _build_args(session, exchange))
+    query = urlencode(_parameters(session, exchange))
     headers = {"X-Registry-Config": encoded(_logins(session, exchange))}
+    given = json.loads(exchange.query.get("buildargs") or "{}") or {}
+    arguments = {name: value for name, value in given.items() if value is not None}
     dockerfile = exchange.query.get("dockerfile") or "Dockerfile"
     body: AsyncIterator[bytes] | None = rewrite_file(
         exchange.chunks(),
         dockerfile,
-        lambda content: rewritten(content.decode("utf-8", "surrogateescape"), rename).encode(
+        lambda content: rewritten(content.decode("utf-8", "surrogateescape"), rename, arguments).encode(
             "utf-8", "surrogateescape"
         ),
     )
@@ -54,11 +56,7 @@ def _parameters(session: Session, exchange: Exchange) -> list[tuple[str, str]]:
     if network not in _HOST_NETWORK | {"none"}:
         raise Refusal(403, f"A build cannot use the network {network}.")
     labels = {**json.loads(exchange.query.get("labels") or "{}"), **session.labels}
-    parameters = [
-        (key, value)
-        for key, value in exchange.pairs
-        if key in _PASSED_ON and key not in {"networkmode", "buildargs"}
-    ]
+    parameters = [(key, value) for key, value in exchange.pairs if key in _PASSED_ON and key != "networkmode"]
     parameters += [("t", session.names.image(value)) for key, value in exchange.pairs if key == "t" and value]
     parameters.append(("labels", json.dumps(labels)))
     parameters.append(("networkmode", "none" if network == "none" else "host"))
@@ -68,18 +66,6 @@ def _parameters(session: Session, exchange: Exchange) -> list[tuple[str, str]]:
     if sources:
         parameters.append(("cachefrom", json.dumps(sources)))
     return parameters
-
-
-def _build_args(session: Session, exchange: Exchange) -> list[tuple[str, str]]:
-    """Arguments whose value is wholly an ECR image's name are meant for FROM, so they get the engine's name."""
-    given = json.loads(exchange.query.get("buildargs") or "{}") or {}
-
-    def value(text: str | None) -> str | None:
-        is_image = text is not None and "/" in text and parse_reference(with_tag(text)) is not None
-        return session.names.image(text) if text is not None and is_image else text
-
-    translated = {name: value(text) for name, text in given.items()}
-    return [("buildargs", json.dumps(translated))] if translated else []
 
 
 def _logins(session: Session, exchange: Exchange) -> dict[str, dict[str, str]]:

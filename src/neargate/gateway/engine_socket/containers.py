@@ -40,6 +40,8 @@ _FORBIDDEN = (
     ),
 )
 _HARMLESS = {"PidMode": {""}, "UsernsMode": {""}, "UTSMode": {""}, "CgroupnsMode": {"", "private"}}
+_AUTO_REMOVE = "dev.neargate.auto-remove"
+"""`docker run --rm`. Podman forgets the exit code of a container that it removes, so removing is done here."""
 _NETWORKS = frozenset({"", "default", "bridge", "none", "host"})
 
 
@@ -52,10 +54,10 @@ async def create(session: Session, exchange: Exchange) -> None:
     if host.get("IpcMode") not in {None, "", "private", "none", "shareable"}:
         raise Refusal(403, f"A build's container cannot use IpcMode {host['IpcMode']}.")
     image = wanted.get("Image") or ""
-    wanted["Image"] = await session.image_name(image)
-    if not await session.has_image(wanted["Image"]):
-        raise Refusal(404, f"No such image: {image}")
+    wanted["Image"] = await session.require_image(image)
     wanted["Labels"] = {**(wanted.get("Labels") or {}), **session.labels}
+    if host.pop("AutoRemove", False):
+        wanted["Labels"][_AUTO_REMOVE] = "1"
     wanted["HostConfig"] = host
     wanted.pop("NetworkingConfig", None)
     name = exchange.query.get("name", "")
@@ -69,36 +71,46 @@ async def list_all(session: Session, exchange: Exchange) -> None:
     filters = {name: list(values) for name, values in asked.items()}
     labels = [f"{name}={value}" for name, value in session.labels.items()]
     filters["label"] = [*filters.get("label", ()), *labels]
-    query = {key: exchange.query[key] for key in ("all", "limit", "size") if key in exchange.query}
-    found = await session.engine.json(
-        "GET", f"containers/json?{urlencode({**query, 'filters': json.dumps(filters)})}"
-    )
+    query = {key: value for key, value in exchange.query.items() if key in {"all", "limit", "size"}}
+    query["filters"] = json.dumps(filters)
+    found = await session.engine.json("GET", f"containers/json?{urlencode(query)}")
     await exchange.answer(200, json.loads(session.names.for_user(json.dumps(found))))
 
 
 async def act(session: Session, exchange: Exchange, name: str, verb: str) -> None:
     """start, stop, kill, restart, pause, unpause, resize: passed on, and the engine's status back."""
-    container = (await _own(session, name))["Id"]
+    shown = await _own(session, name)
     query = f"?{exchange.raw_query}" if exchange.raw_query else ""
     try:
-        await session.engine.json("POST", f"containers/{container}/{verb}{query}")
+        await session.engine.json("POST", f"containers/{shown['Id']}/{verb}{query}")
     except Refused as error:
         if error.status == 304:
             await exchange.answer(304)
             return
         raise
+    final = verb == "stop" or (
+        verb == "kill" and exchange.query.get("signal", "") in {"", "KILL", "SIGKILL", "9"}
+    )
+    if final and _goes_with_its_end(shown):
+        await session.engine.json("POST", f"containers/{shown['Id']}/wait?condition=not-running")
+        await _discard(session, shown["Id"])
     await exchange.answer(200 if verb == "resize" else 204)
 
 
 async def wait(session: Session, exchange: Exchange, name: str) -> None:
     """The headers go out when the engine's come: then it waits, and the CLI starts the container."""
-    container = (await _own(session, name))["Id"]
-    condition = exchange.query.get("condition", "")
-    query = f"?{urlencode({'condition': condition})}" if condition else ""
-    async with session.engine.stream("POST", f"containers/{container}/wait{query}") as answer:
+    shown = await _own(session, name)
+    condition = exchange.query.get("condition") or "not-running"
+    if condition == "removed":
+        started = shown["State"].get("Status") not in {"created", "configured", "initialized"}
+        condition = "not-running" if started else "next-exit"
+    path = f"containers/{shown['Id']}/wait?condition={condition}"
+    async with session.engine.stream("POST", path) as answer:
         await exchange.begin(200, {"Content-Type": "application/json", "Transfer-Encoding": "chunked"})
-        async for chunk in answer.content.iter_any():
-            await exchange.write(chunk)
+        ended = await answer.read()
+    if _goes_with_its_end(shown):
+        await _discard(session, shown["Id"])
+    await exchange.write(ended)
     await exchange.end()
 
 
@@ -162,8 +174,7 @@ async def remove_all(session: Session) -> None:
     async def gone(container: str) -> None:
         with contextlib.suppress(Refused):
             await session.engine.json("POST", f"containers/{container}/kill")
-        with contextlib.suppress(Refused):
-            await session.engine.json("DELETE", f"containers/{container}?force=1&v=1")
+        await _discard(session, container)
 
     await asyncio.gather(*(gone(each["Id"]) for each in found))
 
@@ -185,6 +196,15 @@ async def _own_exec(session: Session, id: str) -> dict[str, Any]:
     except (Refused, Refusal):
         raise Refusal(404, f"No such exec instance: {id}") from None
     return shown
+
+
+def _goes_with_its_end(shown: dict[str, Any]) -> bool:
+    return _AUTO_REMOVE in (shown["Config"].get("Labels") or {})
+
+
+async def _discard(session: Session, container: str) -> None:
+    with contextlib.suppress(Refused):  # removed by another request meanwhile
+        await session.engine.json("DELETE", f"containers/{container}?force=1&v=1")
 
 
 def _check(host: dict[str, Any]) -> None:

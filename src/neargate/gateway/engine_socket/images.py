@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 
 import attrs
 
-from neargate.gateway.engine_socket.names import ecr_registry, host_of, is_id, split_tag, with_tag
+from neargate.gateway.engine_socket.names import ecr_registry, host_of, is_id, qualified, split_tag, with_tag
 from neargate.gateway.engine_socket.session import (
     BUILD_LABEL,
     NO_CREDENTIALS,
+    PROGRESS,
     Session,
     complain,
     credentials,
@@ -49,20 +50,27 @@ async def pull(session: Session, exchange: Exchange) -> None:
     if registry is not None:
         await _pull_ecr(session, exchange, name)
         return
-    local = await session.has_image(name)
+    local = await session.find_image(name)
     headers = {"X-Registry-Auth": encoded(credentials(exchange))}
-    query = urlencode({"fromImage": name, "platform": exchange.query.get("platform", "")})
+    query = urlencode({"fromImage": qualified(name), "platform": exchange.query.get("platform", "")})
+    path = f"images/create?{query}"
+    if local is None:
+        await session.relay(exchange, "POST", path, headers=headers)
+        return
+    failure = None
     try:
-        lines = await session.relay(exchange, "POST", f"images/create?{query}", headers=headers)
-        failed = any("error" in line for line in lines)
+        async with session.engine.stream("POST", path, headers=headers) as answer:
+            await exchange.begin(200, PROGRESS)
+            async for line in json_lines(answer):
+                failure = failure or line.get("error")
+                if "error" not in line:
+                    await say(exchange, session.translated(line))
     except Refused as error:
-        if not local:
-            raise
-        failed = True
-        await exchange.begin(200, {"Content-Type": "application/json", "Transfer-Encoding": "chunked"})
-        await say(exchange, {"status": f"{name} cannot be pulled: {error.message}"})
-    if not failed or local:
-        await say(exchange, {"status": f"Status: Image is up to date for {name}"})
+        failure = error.message
+        await exchange.begin(200, PROGRESS)
+    if failure is not None:
+        await say(exchange, {"status": f"{name} cannot be pulled ({failure}); the local image is used"})
+    await say(exchange, {"status": f"Status: Image is up to date for {name}"})
 
 
 async def _pull_ecr(session: Session, exchange: Exchange, name: str) -> None:
@@ -87,13 +95,13 @@ async def push(session: Session, exchange: Exchange, name: str) -> None:
     whole = f"{name}:{tag}" if tag else with_tag(name)
     repository = split_tag(whole)[0]
     source = session.names.image(whole)
-    if not await session.has_image(source):
+    if source not in await session.tags():
         raise Refusal(404, f"An image does not exist locally with the tag: {repository}")
     wanted = parse_reference(whole)
     if wanted is None:
         await _push_elsewhere(session, exchange, source, whole)
         return
-    await exchange.begin(200, {"Content-Type": "application/json", "Transfer-Encoding": "chunked"})
+    await exchange.begin(200, PROGRESS)
     await say(exchange, {"status": f"The push refers to repository [{repository}]"})
     try:
         _require_login(session, exchange, wanted)
@@ -154,7 +162,7 @@ async def _push_elsewhere(session: Session, exchange: Exchange, source: str, who
 
 
 async def tag(session: Session, exchange: Exchange, name: str) -> None:
-    source = await session.image_name(name)
+    source = await session.require_image(name)
     repository, wanted = exchange.query.get("repo", ""), exchange.query.get("tag", "")
     target = session.names.image(f"{repository}:{wanted}" if wanted else repository)
     await session.tag(source, target)
@@ -162,12 +170,12 @@ async def tag(session: Session, exchange: Exchange, name: str) -> None:
 
 
 async def show(session: Session, exchange: Exchange, name: str) -> None:
-    shown = await session.engine.json("GET", f"images/{await session.image_name(name)}/json")
+    shown = await session.engine.json("GET", f"images/{await session.require_image(name)}/json")
     await exchange.answer(200, _for_user(session, shown))
 
 
 async def history(session: Session, exchange: Exchange, name: str) -> None:
-    layers = await session.engine.json("GET", f"images/{await session.image_name(name)}/history")
+    layers = await session.engine.json("GET", f"images/{await session.require_image(name)}/history")
     for layer in layers:
         layer["Tags"] = visible(layer.get("Tags"), session.names) or None
     await exchange.answer(200, layers)
@@ -191,15 +199,12 @@ async def list_all(session: Session, exchange: Exchange) -> None:
 
 async def remove(session: Session, exchange: Exchange, name: str) -> None:
     """`docker rmi` takes away the build's own names; an image that others use as well stays for them."""
-    own = session.names.image(name)
-    if is_id(name) and not await session.has_image(own):
+    found = await session.require_image(name)
+    gone = [found] if found.startswith(session.names.prefix) else []
+    if found == name and is_id(name):
         shown = await session.engine.json("GET", f"images/{name}/json")
         gone = [tag for tag in shown.get("RepoTags") or [] if tag.startswith(session.names.prefix)]
-    else:
-        gone = [own] if await session.has_image(own) else []
     if not gone:
-        if not await session.has_image(name):
-            raise Refusal(404, f"No such image: {with_tag(name)}")
         raise Refusal(403, f"{name} was not made by this build, so this build cannot remove it.")
     for each in gone:
         await session.engine.json("DELETE", f"images/{each}?noprune=1")

@@ -9,6 +9,7 @@ path. A port within a name cannot stand in a path: `reg:5000/x` becomes `reg__50
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 import attrs
 
@@ -54,6 +55,21 @@ class BuildNames:
         """Whether an engine's name lies outside both this build's names and the names of ordinary images."""
         return name.startswith(self.loopback + "/") and not name.startswith(self.prefix)
 
+    def resolve(self, name: str, tags: Container[str]) -> str | None:
+        """Which of the engine's names (`tags`: all it has) an image name means: the build's own, else an
+        ordinary one. Never left to the engine: Podman takes any name that merely ends in this one."""
+        own = self.image(name)
+        if own in tags:
+            return own
+        if ecr_registry(name) is not None:
+            return None
+        wanted = with_tag(name)
+        if host_of(name) != "docker.io":
+            return wanted if wanted in tags else None
+        bare = wanted.removeprefix("docker.io/").removeprefix("library/")
+        candidates = (bare, f"docker.io/library/{bare}", f"docker.io/{bare}", f"localhost/{bare}")
+        return next((each for each in candidates if each in tags), None)
+
     def for_user(self, text: str) -> str:
         """Any text of the engine with the user's names in it."""
         pattern = re.escape(self.prefix) + r"(?:([a-z0-9.-]+)__(\d+)/)?"
@@ -86,7 +102,16 @@ def split_tag(name: str) -> tuple[str, str]:
 def host_of(name: str) -> str:
     """The registry an image name is about; Docker Hub where it names none."""
     first, slash, _ = name.partition("/")
+    if first == "index.docker.io":
+        return "docker.io"
     return first if slash and _HOST.fullmatch(first) else "docker.io"
+
+
+def qualified(name: str) -> str:
+    """The name with its registry written out, as it is to be pulled."""
+    if host_of(name) != "docker.io" or name.startswith("docker.io/"):
+        return name
+    return f"docker.io/{name}" if "/" in name else f"docker.io/library/{name}"
 
 
 def ecr_registry(name: str) -> Registry | None:

@@ -17,9 +17,10 @@ _MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
 async def take_over(address: EngineAddress, exchange: Exchange, path: str, body: bytes, tty: bool) -> None:
     """POST to the engine, and join the client's connection to what becomes of that one."""
     reader, writer = await _connect(address)
+    version = f"/{exchange.version}" if exchange.version else ""
     try:
         writer.write(
-            f"POST /v1.41/{path} HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+            f"POST {version}/{path} HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         )
         writer.write(body)

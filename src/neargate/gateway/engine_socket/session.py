@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +23,12 @@ OWNER_LABEL = "dev.neargate.owner"
 BUILD_LABEL = "dev.neargate.build"
 
 NO_CREDENTIALS = "no basic auth credentials"
+PROGRESS = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+"""The headers of an answer that is lines of progress."""
+
+_FAILED_RUN = re.compile(
+    r'(?:error )?building at STEP "RUN (?P<command>.*)": .*exit status (?P<code>\d+)', re.DOTALL
+)
 
 
 @attrs.frozen
@@ -39,30 +46,36 @@ class Session:
     def labels(self) -> dict[str, str]:
         return {OWNER_LABEL: self.owner, BUILD_LABEL: self.build_id}
 
-    async def image_name(self, name: str) -> str:
-        """The engine's name of an image that the build names: its own, else an ordinary local one.
-
-        The engine may have neither; an ECR name is never anything but the build's own.
-        """
-        own = self.names.image(name)
-        if ecr_registry(name) is not None or await self.has_image(own):
-            return own
-        return name
-
-    async def has_image(self, engine_name: str) -> bool:
+    async def find_image(self, name: str) -> str | None:
+        """The engine's name (or id) of an image that the build names and may see, or None."""
+        found = self.names.resolve(name, await self.tags())
+        if found is not None or ("@" not in name and not is_id(name)):
+            return found
+        source = self.names.image(name) if ecr_registry(name) is not None else name
         try:
-            await self.engine.json("GET", f"images/{engine_name}/json")
+            shown = await self.engine.json("GET", f"images/{source}/json")
         except Refused as error:
             if error.status == 404:
-                return False
+                return None
             raise
-        return True
+        maker = ((shown.get("Config") or {}).get("Labels") or {}).get(BUILD_LABEL, self.build_id)
+        return source if maker == self.build_id or visible(shown.get("RepoTags"), self.names) else None
+
+    async def require_image(self, name: str) -> str:
+        """The same; raises `Refusal` as Docker does where there is none."""
+        found = await self.find_image(name)
+        if found is None:
+            raise Refusal(404, f"No such image: {name if is_id(name) else with_tag(name)}")
+        return found
+
+    async def tags(self) -> frozenset[str]:
+        """Every image name in the engine."""
+        images = await self.engine.json("GET", "images/json")
+        return frozenset(tag for image in images for tag in image.get("RepoTags") or [])
 
     async def own_names(self) -> list[str]:
         """Every image name in the engine that this build gave."""
-        images = await self.engine.json("GET", "images/json")
-        tags = (tag for image in images for tag in image.get("RepoTags") or [])
-        return [tag for tag in tags if tag.startswith(self.names.prefix)]
+        return sorted(tag for tag in await self.tags() if tag.startswith(self.names.prefix))
 
     async def tag(self, source: str, target: str) -> None:
         """Give an image (engine's name or id) another of the engine's names."""
@@ -103,19 +116,25 @@ class Session:
         lines = []
         async with self.engine.stream(method, path, body=body, headers=headers) as response:
             if not exchange.begun:
-                await exchange.begin(
-                    200, {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
-                )
+                await exchange.begin(200, PROGRESS)
             async for line in json_lines(response):
                 lines.append(self.translated(line))
                 await say(exchange, lines[-1])
         return lines
 
     def translated(self, line: dict[str, Any]) -> dict[str, Any]:
-        """A line of progress for the user. Podman leaves out `errorDetail`, which alone the CLI looks at."""
+        """A line of progress for the user. Podman leaves out `errorDetail`, which alone the CLI looks at, and
+        words what goes wrong in its own way."""
         text: dict[str, Any] = json.loads(self.names.for_user(json.dumps(line)))
         if "error" in text and "errorDetail" not in text:
-            text["errorDetail"] = {"message": text["error"]}
+            message = str(text["error"]).replace("unauthorized: Not Authorized", NO_CREDENTIALS).strip()
+            text["errorDetail"] = {"message": message}
+            if failed := _FAILED_RUN.fullmatch(message):
+                said = (
+                    f"The command '/bin/sh -c {failed['command']}' returned a non-zero code: {failed['code']}"
+                )
+                text["errorDetail"] = {"code": int(failed["code"]), "message": said}
+            text["error"] = text["errorDetail"]["message"]
         return text
 
 
