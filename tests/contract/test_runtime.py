@@ -427,6 +427,14 @@ async def test_making_a_sandbox_again_gives_the_same(subject: Subject) -> None:
     assert await subject.runtime.list_sandboxes(subject.labels) == []
 
 
+async def test_a_running_container_can_be_removed(subject: Subject) -> None:
+    for _ in range(4):
+        container = await subject.run("deaf")
+        await subject.runtime.remove(container)
+        assert await subject.runtime.list(subject.labels) == []
+        await subject.runtime.remove(container)
+
+
 async def test_a_missing_image_is_named(subject: Subject) -> None:
     missing = "127.0.0.1:1/no/such:image"
     assert await subject.runtime.image(missing) is None
@@ -497,6 +505,17 @@ def _limits(pid: int) -> tuple[float, int]:
     group = root / groups[""].lstrip("/")
     quota, period = (group / "cpu.max").read_text().split()
     return int(quota) / int(period), int((group / "memory.max").read_text())
+
+
+async def test_a_limited_sandbox_leaves_no_cgroup(subject: Subject, engine_only: EngineRuntime) -> None:
+    subject.sandbox = await subject.sandboxed(memory_mib=64, cpus=0.5)
+    container = await subject.run("deaf")
+    await engine_only.exec(container, ("true",))
+    groups = [path for path in Path("/sys/fs/cgroup").rglob(subject.sandbox.id) if path.is_dir()]
+    assert groups
+    await engine_only.remove(container)
+    await engine_only.remove_sandbox(subject.sandbox.id)
+    assert not [path for path in groups if path.is_dir()]
 
 
 async def test_hostname_and_hosts_are_the_sandboxes(subject: Subject, engine_only: EngineRuntime) -> None:

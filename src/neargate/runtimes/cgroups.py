@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -45,23 +46,22 @@ class CgroupTree:
             if swap.exists():
                 swap.write_text(str(memory_mib << 20))
 
-    def remove(self, name: str, *, within: float = 0.2) -> None:
-        """Remove the cgroup and its empty children everywhere; one that is missing is fine.
+    def remove(self, name: str, *, within: float = 0.03) -> None:
+        """Remove the cgroup and its children everywhere; one that is missing is fine.
 
-        The engine's monitor may take some milliseconds to leave it: waits for that at most `within` s.
-        A cgroup that is then still in use is left, harmless, for the next removal.
+        Its containers must be gone. What is left in it are monitors of theirs (Podman keeps that of an exec
+        for a while): they get `within` s, then SIGKILL.
         """
         roots = [self.mount] if self.unified else [each for each in self.mount.iterdir() if each.is_dir()]
-        deadline = time.monotonic() + within
-        left = [root / self.group / name for root in roots if (root / self.group / name).is_dir()]
-        while left:
-            for top in left:
-                for directory, _, _ in os.walk(top, topdown=False):
-                    with contextlib.suppress(OSError):
-                        os.rmdir(directory)
-            left = [top for top in left if top.is_dir()]
-            if not left or time.monotonic() > deadline:
+        start = time.monotonic()
+        left = [root / self.group / name for root in roots]
+        while left := [top for top in left if top.is_dir() and not _removed(top)]:
+            waited = time.monotonic() - start
+            if waited > 2 * within:
                 return
+            if waited > within:
+                for top in left:
+                    _kill_all(top)
             time.sleep(0.005)
 
     def _make(self, controller: str, name: str) -> Path:
@@ -85,6 +85,22 @@ class CgroupTree:
 
 def _quota(cpus: float) -> int:
     return max(1000, round(cpus * _PERIOD_US))
+
+
+def _removed(top: Path) -> bool:
+    for directory, _, _ in os.walk(top, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(directory)
+    return not top.is_dir()
+
+
+def _kill_all(top: Path) -> None:
+    """SIGKILL to every process of this cgroup and its children."""
+    for directory, _, _ in os.walk(top):
+        with contextlib.suppress(FileNotFoundError):
+            for pid in Path(directory, "cgroup.procs").read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
 
 
 class MemoryKills:

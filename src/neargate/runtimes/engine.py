@@ -201,15 +201,22 @@ class EngineRuntime:
                         return state
 
     async def remove(self, container_id: str) -> None:
-        with contextlib.suppress(NoSuchContainer):
-            await self.kill(container_id)  # Podman would ask nicely first, and wait
-        try:
-            await self.connection.json(
-                "DELETE", f"containers/{container_id}", params={"force": "1", "v": "1"}
-            )
-        except Refused as error:
-            if error.status != 404:
-                raise StartFailed(f"{container_id} could not be removed: {error.message}") from error
+        with contextlib.suppress(NoSuchContainer):  # Podman would ask nicely first
+            if (await self.inspect(container_id)).status == "running":
+                await self.kill(container_id)
+                await self.wait(container_id)
+        for patience in (0.01, 0.03, 0.1, 0.3, 0.0):
+            try:
+                await self.connection.json(
+                    "DELETE", f"containers/{container_id}", params={"force": "1", "v": "1"}
+                )
+                return
+            except Refused as error:
+                if error.status == 404:
+                    return
+                if not patience or "improper" not in error.message:
+                    raise StartFailed(f"{container_id} could not be removed: {error.message}") from error
+            await asyncio.sleep(patience)  # Podman is still tidying up after its death
 
     async def list(self, labels: Mapping[str, str]) -> list[ContainerState]:
         wanted = [f"{name}={value}" for name, value in labels.items()]

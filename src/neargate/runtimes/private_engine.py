@@ -235,7 +235,8 @@ def containers_conf(directory: Path, runtime: str) -> str:
     """Podman's settings for the private engine.
 
     File locks, because the default ones lie in one shared-memory segment that a new engine directory would
-    empty for all others. A hosts file without the machine's own names, and no TERM, as on Fargate.
+    empty for all others. A hosts file without the machine's own names, as on Fargate. Five seconds, not five
+    minutes, for which the two monitor processes of every exec linger.
     """
     nofile = hard_limit("nofile")
     nproc = hard_limit("nproc")
@@ -251,6 +252,7 @@ pids_limit = 0
 [engine]
 runtime = "{runtime}"
 lock_type = "file"
+exit_command_delay = 5
 [network]
 network_backend = "netavark"
 network_config_dir = "{directory}/networks"
