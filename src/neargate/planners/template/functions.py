@@ -168,7 +168,10 @@ GETAZS = "Template error: every Fn::GetAZs object must have a String-typed value
 IMPORT = (
     "Template error: the attribute in Fn::ImportValue must be a string or a function that returns a string."
 )
-IMPORT_DEPENDS = "Template error: the attribute in Fn::ImportValue must not depend on any resources, imported values, or Fn::GetAZs"
+IMPORT_DEPENDS = (
+    "Template error: the attribute in Fn::ImportValue must not depend on any resources, imported values, or "
+    "Fn::GetAZs"
+)
 CIDR = (
     "Template error: every Fn::Cidr object requires two or three parameters: the address block, the count of blocks "
     "and the number of subnet bits."
