@@ -511,11 +511,14 @@ async def test_a_limited_sandbox_leaves_no_cgroup(subject: Subject, engine_only:
     subject.sandbox = await subject.sandboxed(memory_mib=64, cpus=0.5)
     container = await subject.run("deaf")
     await engine_only.exec(container, ("true",))
-    groups = [path for path in Path("/sys/fs/cgroup").rglob(subject.sandbox.id) if path.is_dir()]
-    assert groups
+    assert _groups(subject.sandbox)
     await engine_only.remove(container)
     await engine_only.remove_sandbox(subject.sandbox.id)
-    assert not [path for path in groups if path.is_dir()]
+    assert not _groups(subject.sandbox)
+
+
+def _groups(sandbox: Sandbox) -> list[Path]:
+    return list(Path("/sys/fs/cgroup").rglob(sandbox.id))
 
 
 async def test_hostname_and_hosts_are_the_sandboxes(subject: Subject, engine_only: EngineRuntime) -> None:

@@ -10,10 +10,10 @@ import asyncio
 import signal as signals
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Protocol
 
 import attrs
 
+from neargate.model.ports import Clock
 from neargate.model.runtime import (
     ContainerEvent,
     ContainerSpec,
@@ -36,12 +36,6 @@ from neargate.runtimes.container_logs import Stamps
 from neargate.runtimes.payloads import with_tag
 
 Sleep = Callable[[float], Awaitable[None]]
-
-
-class Clock(Protocol):
-    """The one of `model.ports`."""
-
-    def now(self) -> float: ...
 
 
 class WallClock:
