@@ -126,15 +126,16 @@ class Session:
         """A line of progress for the user. Podman leaves out `errorDetail`, which alone the CLI looks at, and
         words what goes wrong in its own way."""
         text: dict[str, Any] = json.loads(self.names.for_user(json.dumps(line)))
-        if "error" in text and "errorDetail" not in text:
-            message = str(text["error"]).replace("unauthorized: Not Authorized", NO_CREDENTIALS).strip()
-            text["errorDetail"] = {"message": message}
-            if failed := _FAILED_RUN.fullmatch(message):
+        detail = text.get("errorDetail") or ({"message": text["error"]} if "error" in text else None)
+        if detail is not None:
+            message = str(detail.get("message", "")).replace("unauthorized: Not Authorized", NO_CREDENTIALS)
+            detail = {**detail, "message": message.strip()}
+            if failed := _FAILED_RUN.fullmatch(message.strip()):
                 said = (
                     f"The command '/bin/sh -c {failed['command']}' returned a non-zero code: {failed['code']}"
                 )
-                text["errorDetail"] = {"code": int(failed["code"]), "message": said}
-            text["error"] = text["errorDetail"]["message"]
+                detail = {"code": int(failed["code"]), "message": said}
+            text |= {"errorDetail": detail, "error": detail["message"]}
         return text
 
 
