@@ -1,0 +1,3 @@
+from neargate.cli import main
+
+main()
