@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Protocol
 
 import attrs
 
 from neargate.model.ecr import Image, ImageTag, Reference, issue_token, parse_reference
-from neargate.model.operations import Caller
+from neargate.model.operations import Caller, Settings
 from neargate.model.ports import Clock, Ids, Store
 from neargate.model.records import Reader
 from neargate.model.runtime import Credentials, ImageInfo, ImageUnavailable, Runtime
@@ -15,16 +16,23 @@ from neargate.model.runtime import Credentials, ImageInfo, ImageUnavailable, Run
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
+class Cloud(Protocol):
+    """What is asked of the server; its Dispatcher has all of it."""
+
+    store: Store
+    clock: Clock
+    ids: Ids
+    settings: Settings
+
+
 class EcrImages:
     """Resolves image names. ECR's are looked up in ECR's own records, so that a tag means what ECR says now;
-    what the engine has already (it built it) is used without a pull. `port` is the server's, on loopback."""
+    what the engine has already (it built it) is used without a pull. The registry is the server's own port on
+    loopback."""
 
-    def __init__(self, runtime: Runtime, store: Store, clock: Clock, ids: Ids, port: int) -> None:
+    def __init__(self, runtime: Runtime, cloud: Cloud) -> None:
         self._runtime = runtime
-        self._store = store
-        self._clock = clock
-        self._ids = ids
-        self._port = port
+        self._cloud = cloud
 
     async def resolve(self, reference: str, caller: Caller) -> ImageInfo:
         """The local image of this name, pulled on behalf of `caller` where it must be.
@@ -35,7 +43,7 @@ class EcrImages:
         wanted = parse_reference(reference)
         if wanted is None:
             return await self._runtime.image(reference) or await self._runtime.pull(reference)
-        image = self._store.read(lambda view: _find(view, wanted))
+        image = self._cloud.store.read(lambda view: _find(view, wanted))
         if image is None:
             raise ImageUnavailable(reference, f"failed to resolve ref {reference}: not found")
         part = await self._for_this_machine(reference, image)
@@ -50,9 +58,11 @@ class EcrImages:
         return None
 
     async def _pull(self, reference: str, wanted: Reference, image: Image, caller: Caller) -> ImageInfo:
-        now = self._clock.now()
-        token = await self._store.write(lambda tx: issue_token(tx, self._ids, caller, now))
-        name = f"127.0.0.1:{self._port}/{wanted.registry.host}/{wanted.repository}@{image.digest}"
+        now = self._cloud.clock.now()
+        token = await self._cloud.store.write(lambda tx: issue_token(tx, self._cloud.ids, caller, now))
+        name = (
+            f"127.0.0.1:{self._cloud.settings.port}/{wanted.registry.host}/{wanted.repository}@{image.digest}"
+        )
         try:
             return await self._runtime.pull(name, Credentials("AWS", token))
         except ImageUnavailable as error:
@@ -76,7 +86,7 @@ class EcrImages:
         )
 
     def _image(self, key: str) -> Image | None:
-        return self._store.read(lambda view: view.get(Image, key))
+        return self._cloud.store.read(lambda view: view.get(Image, key))
 
 
 def _find(view: Reader, wanted: Reference) -> Image | None:
