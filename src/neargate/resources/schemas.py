@@ -208,12 +208,12 @@ def property_errors(type_name: str, logical_id: str, properties: Mapping[str, An
 def violations(type_name: str, properties: Mapping[str, Any]) -> list[str]:
     """The single findings: `#/Name: expected maxLength: 32, actual: 33`."""
     known = schema(type_name)
-    body = dict(known.body)
+    body: Mapping[str, Any] = known.body
     settable = {name: s for name, s in known.properties.items() if name not in known.read_only}
     typed = {
         key: body[key] for key in ("required", "patternProperties", "anyOf", "oneOf", "allOf") if key in body
     }
-    root = {"type": "object", "properties": settable, "additionalProperties": False, **typed}
+    root: dict[str, Any] = {"type": "object", "properties": settable, "additionalProperties": False, **typed}
     return _Validator(known).check(root, properties, "#")
 
 
@@ -227,7 +227,7 @@ class _Validator:
         rule = self._resolved(rule)
         if value is UNKNOWN or (isinstance(value, str) and _DYNAMIC in value):
             return []
-        parts = [part for part in self._parts(rule, value, at)]
+        parts = list(self._parts(rule, value, at))
         findings = [finding for part in parts for finding in part]
         if findings and len(parts) > 1:
             matching = sum(not part for part in parts)
