@@ -89,13 +89,26 @@ def _piece(piece: str) -> str:
         elif char == "?":
             translated += "[^/]"
         elif end != -1:
-            inner = piece[at + 1 : end].replace("\\", "\\\\")
-            translated += "[" + ("^" + inner[1:] if inner[0] in "!^" else inner) + "]"
+            translated += _class(piece[at + 1 : end])
             at = end
         else:
             translated += re.escape(char)
         at += 1
     return translated
+
+
+def _class(inner: str) -> str:
+    """A bracket's content as a set of characters; a range that runs backwards holds none."""
+    negated = inner[0] in "!^"
+    inner, members = inner[negated:], ""
+    for first, dash, last in re.findall(r"(.)(?:(-)(.))?", inner, re.DOTALL):
+        if not dash:
+            members += re.escape(first)
+        elif first <= last:
+            members += f"{re.escape(first)}-{re.escape(last)}"
+    if not members:
+        return "[^/]" if negated else "(?!)"
+    return f"[{'^/' if negated else ''}{members}]"
 
 
 def _under(path: str, base: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -146,16 +147,8 @@ def test_exit_ends_its_command_only(tmp_path: Path) -> None:
     assert ran.output == ["a"]
     assert ran.failed == ["BUILD"]
     ran = run(tmp_path, spec(build=["exit 0", "kill -9 $$"]))
-    assert (
-        ran.told[-6:-4]
-        == [
-            "Phase context status code: COMMAND_EXECUTION_ERROR Message: Error while executing command: kill -9 $$. "
-            "Reason: exit status 137",
-            "Entering phase POST_BUILD",
-        ][0:0]
-        + ran.told[-6:-4]
-    )
-    assert [event for event in ran.events if isinstance(event, Left)][2].message.endswith("exit status 137")
+    left = [event for event in ran.events if isinstance(event, Left)]
+    assert left[2].message == "Error while executing command: kill -9 $$. Reason: exit status 137"
 
 
 @pytest.mark.parametrize(
@@ -224,8 +217,6 @@ def test_an_artifacts_name_is_evaluated_in_the_builds_environment(tmp_path: Path
 
 @pytest.mark.skipif(sys.platform != "linux" or shutil.which("runuser") is None, reason="needs runuser")
 def test_run_as_another_user(tmp_path: Path) -> None:
-    import os
-
     if os.geteuid() != 0:
         pytest.skip("needs root")
     for parent in (tmp_path, *tmp_path.parents[:2]):
@@ -244,7 +235,7 @@ commands = st.lists(
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.fixed_dictionaries({name: commands for name in ("install", "pre_build", "build", "post_build")}))
+@given(st.fixed_dictionaries(dict.fromkeys(("install", "pre_build", "build", "post_build"), commands)))
 def test_every_phase_that_is_entered_is_left_as_its_commands_say(
     tmp_path: Path, phases: dict[str, list[str]]
 ) -> None:
