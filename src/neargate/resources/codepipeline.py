@@ -31,7 +31,9 @@ def _error(verb: str, error: AwsError) -> tuple[str, str]:
 
 def _structure(name: str, want: Desired) -> Json:
     """The pipeline as the API declares it."""
-    shape = wire.input_shape("codepipeline", "CreatePipeline").members["pipeline"]
+    request_shape = wire.input_shape("codepipeline", "CreatePipeline")
+    assert request_shape is not None
+    shape = request_shape.members["pipeline"]
     structure: Json = wire.recase(without(want.properties, *_BESIDE), shape)
     structure["name"] = name
     stores = want.properties.get("ArtifactStores")

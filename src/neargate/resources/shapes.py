@@ -11,7 +11,7 @@ from neargate.model.records import Json
 from neargate.resources.declaration import Call, Steps
 
 
-def call(service: str, operation: str, properties: Mapping[str, Any], **members: Any) -> Call:
+def call(service: str, operation: str, properties: Mapping[str, Any], /, **members: Any) -> Call:
     """A call whose request is `properties` in the operation's spelling and types, with `members` on top.
 
     Raises AwsError where a property has no place in the operation: an internal inconsistency, named.

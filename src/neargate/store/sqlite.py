@@ -189,10 +189,6 @@ class SqliteStore:
                 continue  # that loop is closed: nobody waits for the answer any more
 
     def _publish(self, items: list[_Write], changes: dict[tuple[str, str], None]) -> None:
-        for kinds, notify in list(self._subscribers):
-            for kind, key in changes:
-                if kinds is None or kind in kinds:
-                    notify(kind, key)
         for item in items:
             if item.done.done():
                 continue
@@ -200,3 +196,7 @@ class SqliteStore:
                 item.done.set_exception(item.error)
             else:
                 item.done.set_result(item.result)
+        for kinds, notify in list(self._subscribers):
+            for kind, key in changes:
+                if kinds is None or kind in kinds:
+                    notify(kind, key)

@@ -115,8 +115,8 @@ class StackDriver:
         except HandlerFailed as failed:
             await self._failed(stack, operation, name, opened.live[name].type, failed)
         except AwsError as error:
-            failed = HandlerFailed(error.message, error.code)
-            await self._failed(stack, operation, name, opened.live[name].type, failed)
+            refused = HandlerFailed(error.message, error.code)
+            await self._failed(stack, operation, name, opened.live[name].type, refused)
         return True
 
     async def _check_one(
@@ -159,14 +159,16 @@ class StackDriver:
         try:
             await self._write(stack, lambda cx, now: revert.begin(cx, now, resource, place))
         except HandlerFailed as failed:
-            await self._write(stack, lambda cx, now, why=failed.reason: revert.fail(cx, now, resource, why))
+            why = failed.reason
+            await self._write(stack, lambda cx, now: revert.fail(cx, now, resource, why))
         return True
 
     async def _check_reverted(self, stack: Stack, resource: StackResource, place: evaluation.Place) -> bool:
         try:
             return bool(await self._write(stack, lambda cx, now: apply.check(cx, now, resource, place)))
         except HandlerFailed as failed:
-            await self._write(stack, lambda cx, now, why=failed.reason: revert.fail(cx, now, resource, why))
+            why = failed.reason
+            await self._write(stack, lambda cx, now: revert.fail(cx, now, resource, why))
             return True
 
     async def _cleanup(self, stack: Stack, operation: StackOperation) -> bool:
@@ -198,9 +200,8 @@ class StackDriver:
         try:
             return bool(await self._write(stack, lambda cx, now: remove.clean(cx, now, resource, place)))
         except HandlerFailed as failed:
-            await self._write(
-                stack, lambda cx, now, why=failed.reason: remove.give_up_cleaning(cx, now, resource, why)
-            )
+            why = failed.reason
+            await self._write(stack, lambda cx, now: remove.give_up_cleaning(cx, now, resource, why))
             return True
 
     async def _remove(self, stack: Stack, operation: StackOperation) -> bool:
@@ -231,9 +232,8 @@ class StackDriver:
                 return bool(await self._write(stack, lambda cx, now: remove.check(cx, now, resource, place)))
             await self._write(stack, lambda cx, now: remove.begin(cx, now, resource, operation, place))
         except HandlerFailed as failed:
-            await self._write(
-                stack, lambda cx, now, why=failed.reason: remove.fail(cx, now, resource, operation, why)
-            )
+            why = failed.reason
+            await self._write(stack, lambda cx, now: remove.fail(cx, now, resource, operation, why))
         return True
 
     # -- reading and writing -------------------------------------------------------------------------------

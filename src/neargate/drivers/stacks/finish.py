@@ -9,7 +9,7 @@ import attrs
 from neargate.drivers.stacks import apply
 from neargate.drivers.stacks.journal import stack_event
 from neargate.drivers.stacks.place import opened_for, place_of
-from neargate.model.cloudformation import Stack, StackOperation, StackResource
+from neargate.model.cloudformation import Phase, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Json
@@ -132,7 +132,7 @@ def _stop(cx: Context, stack: Stack, status: str, reason: str) -> None:
 
 
 def _go_on(
-    cx: Context, stack: Stack, operation: StackOperation, phase: str, status: str, reason: str
+    cx: Context, stack: Stack, operation: StackOperation, phase: Phase, status: str, reason: str
 ) -> None:
     turned = attrs.evolve(operation, phase=phase)
     stack_event(cx, attrs.evolve(stack, operation=turned), status, reason)

@@ -40,7 +40,9 @@ def create_change_set(cx: Context, request: Json) -> Json:
         raise not_implemented(f"cloudformation: ChangeSetType {kind}", "cloudformation")
     stack = _stack_for(cx, request, name, kind)
     key = f"{stack.key}/{request['ChangeSetName']}"
-    if cx.tx.get(ChangeSet, key) is not None:
+    known = cx.tx.get(ChangeSet, key)
+    # Two deploys within one second name their change sets alike: one that is spent is in nobody's way.
+    if known is not None and known.execution_status in {"AVAILABLE", "EXECUTE_IN_PROGRESS"}:
         raise AwsError(
             "AlreadyExistsException",
             f"ChangeSet {request['ChangeSetName']} cannot be created due to a mismatch with existing attribute "
