@@ -1,0 +1,89 @@
+"""The service deployments that ListServiceDeployments tells of, kept in step with the rollout."""
+
+from __future__ import annotations
+
+import attrs
+
+from neargate.model.ecs import Deployment, Service, ServiceDeployment
+from neargate.model.operations import Context
+from neargate.planners import rollout
+
+
+def keep_history(cx: Context, before: Service, after: Service) -> None:
+    """Write down what has become of the deployments between two states of a service."""
+    was = {deployment.id: deployment for deployment in before.deployments}
+    for deployment in after.deployments:
+        old = was.get(deployment.id)
+        if old != deployment:
+            _note(cx, before, after, deployment, old)
+    if after.status == "INACTIVE" and before.status != "INACTIVE":
+        for deployment in before.deployments:
+            _end(cx, after, deployment, "STOPPED")
+
+
+def _note(
+    cx: Context, before: Service, after: Service, deployment: Deployment, old: Deployment | None
+) -> None:
+    record = _record(cx, after, deployment)
+    if record is None:
+        return
+    state = deployment.rollout_state
+    if old is not None and old.rollout_state == state:
+        if record.status == "IN_PROGRESS":
+            cx.tx.put(
+                attrs.evolve(
+                    record,
+                    failure_count=deployment.failed_tasks,
+                    threshold=rollout.threshold(after),
+                    desired=deployment.desired,
+                    updated=cx.now,
+                )
+            )
+    elif state == "COMPLETED":
+        _end(cx, after, deployment, "SUCCESSFUL")
+        _end_rollbacks(cx, after)
+    elif state == "FAILED" and after.primary.id != deployment.id:
+        cx.tx.put(
+            attrs.evolve(
+                record,
+                status="ROLLBACK_IN_PROGRESS",
+                reason=deployment.rollout_reason,
+                failure_count=deployment.failed_tasks,
+                updated=cx.now,
+                rollback={
+                    "reason": deployment.rollout_reason,
+                    "startedAt": cx.now,
+                    "serviceRevisionArn": after.ecs_arn(
+                        f"service-revision/{after.cluster}/{after.name}/{after.primary.revision_id}"
+                    ),
+                },
+            )
+        )
+    elif state == "FAILED":
+        _end(cx, after, deployment, "STOPPED")
+
+
+def _end(cx: Context, service: Service, deployment: Deployment, status: str) -> None:
+    record = _record(cx, service, deployment)
+    if record is None or record.status != "IN_PROGRESS":
+        return
+    cx.tx.put(
+        attrs.evolve(
+            record,
+            status=status,
+            reason=deployment.rollout_reason if status == "STOPPED" else None,
+            failure_count=deployment.failed_tasks,
+            finished=cx.now,
+            updated=cx.now,
+        )
+    )
+
+
+def _end_rollbacks(cx: Context, service: Service) -> None:
+    for record in cx.tx.scan(ServiceDeployment, service.key + "/"):
+        if record.status == "ROLLBACK_IN_PROGRESS":
+            cx.tx.put(attrs.evolve(record, status="ROLLBACK_SUCCESSFUL", finished=cx.now, updated=cx.now))
+
+
+def _record(cx: Context, service: Service, deployment: Deployment) -> ServiceDeployment | None:
+    return cx.tx.get(ServiceDeployment, f"{service.key}/{deployment.service_deployment_id}")
