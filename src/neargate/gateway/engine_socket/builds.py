@@ -13,10 +13,12 @@ from neargate.gateway.engine_socket.session import Session, all_credentials, enc
 from neargate.gateway.engine_socket.wire import Exchange, Refusal
 from neargate.model.ecr import parse_reference, parse_registry
 
+# Not passed on: `cachefrom`, as the engine's own cache is used anyway.
 _PASSED_ON = frozenset(
     "buildargs cpuperiod cpuquota cpusetcpus cpusetmems cpushares dockerfile extrahosts forcerm memory memswap "
     "networkmode nocache platform pull q rm shmsize squash target ulimits version remote".split()
 )
+_REFUSED = ("cgroupparent", "outputs", "securityopt")
 _HOST_NETWORK = frozenset({"", "default", "bridge", "host"})
 
 
@@ -25,6 +27,9 @@ async def build(session: Session, exchange: Exchange) -> None:
         raise Refusal(501, "Neargate's engine socket has the classic builder only: set DOCKER_BUILDKIT=0.")
     if exchange.query.get("remote", "").startswith("client-session"):
         raise Refusal(501, "Neargate's engine socket does not support BuildKit sessions.")
+    for parameter in _REFUSED:
+        if exchange.query.get(parameter, "") not in {"", "null", "[]"}:
+            raise Refusal(501, f"Neargate's engine socket does not support {parameter} in a build.")
     tags = await session.tags()
 
     def rename(name: str) -> str:
@@ -35,7 +40,7 @@ async def build(session: Session, exchange: Exchange) -> None:
 
     query = urlencode(_parameters(session, exchange))
     headers = {"X-Registry-Config": encoded(_logins(session, exchange))}
-    given = json.loads(exchange.query.get("buildargs") or "{}") or {}
+    given = exchange.structured("buildargs")
     arguments = {name: value for name, value in given.items() if value is not None}
     dockerfile = exchange.query.get("dockerfile") or "Dockerfile"
     body: AsyncIterator[bytes] | None = rewrite_file(
@@ -55,31 +60,29 @@ def _parameters(session: Session, exchange: Exchange) -> list[tuple[str, str]]:
     network = exchange.query.get("networkmode", "")
     if network not in _HOST_NETWORK | {"none"}:
         raise Refusal(403, f"A build cannot use the network {network}.")
-    labels = {**json.loads(exchange.query.get("labels") or "{}"), **session.labels}
+    labels = {**exchange.structured("labels"), **session.labels}
     parameters = [(key, value) for key, value in exchange.pairs if key in _PASSED_ON and key != "networkmode"]
     parameters += [("t", session.names.image(value)) for key, value in exchange.pairs if key == "t" and value]
     parameters.append(("labels", json.dumps(labels)))
     parameters.append(("networkmode", "none" if network == "none" else "host"))
-    sources = [
-        session.names.image(name) for name in json.loads(exchange.query.get("cachefrom") or "null") or []
-    ]
-    if sources:
-        parameters.append(("cachefrom", json.dumps(sources)))
     return parameters
 
 
 def _logins(session: Session, exchange: Exchange) -> dict[str, dict[str, str]]:
-    """The client's logins; one to ECR also stands for the registry on loopback."""
+    """The client's logins. One to ECR also stands for the registry on loopback: a valid one where there is one,
+    else any, so that the registry says what is wrong with it where an image of ECR's is needed."""
     logins: dict[str, dict[str, str]] = {}
     for host, login in all_credentials(exchange).items():
         registry = parse_registry(host)
         if registry is None:
             logins[host] = login
             continue
-        session.check_token(registry, login.get("username") or "", login.get("password") or "")
-        logins[session.names.loopback] = {
-            "username": login["username"],
-            "password": login["password"],
-            "serveraddress": session.names.loopback,
-        }
+        username, password = login.get("username") or "", login.get("password") or ""
+        loopback = {"username": username, "password": password, "serveraddress": session.names.loopback}
+        try:
+            session.check_token(registry, username, password)
+        except Refusal:
+            logins.setdefault(session.names.loopback, loopback)
+        else:
+            logins[session.names.loopback] = loopback
     return logins

@@ -67,8 +67,7 @@ async def create(session: Session, exchange: Exchange) -> None:
 
 
 async def list_all(session: Session, exchange: Exchange) -> None:
-    asked: dict[str, Any] = json.loads(exchange.query.get("filters") or "{}")
-    filters = {name: list(values) for name, values in asked.items()}
+    filters = {name: list(values) for name, values in exchange.structured("filters").items()}
     labels = [f"{name}={value}" for name, value in session.labels.items()]
     filters["label"] = [*filters.get("label", ()), *labels]
     query = {key: value for key, value in exchange.query.items() if key in {"all", "limit", "size"}}

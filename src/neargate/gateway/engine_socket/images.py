@@ -95,7 +95,7 @@ async def push(session: Session, exchange: Exchange, name: str) -> None:
     whole = f"{name}:{tag}" if tag else with_tag(name)
     repository = split_tag(whole)[0]
     source = session.names.image(whole)
-    if source not in await session.tags():
+    if not await session.has_image(source):
         raise Refusal(404, f"An image does not exist locally with the tag: {repository}")
     wanted = parse_reference(whole)
     if wanted is None:
@@ -183,7 +183,7 @@ async def history(session: Session, exchange: Exchange, name: str) -> None:
 
 async def list_all(session: Session, exchange: Exchange) -> None:
     """`docker images`: the build's own images and the ordinary ones, nobody else's."""
-    filters = json.loads(exchange.query.get("filters") or "{}")
+    filters = exchange.structured("filters")
     patterns = _values(filters.pop("reference", None))
     query = {"all": exchange.query.get("all", "0"), "filters": json.dumps(filters)}
     images = await session.engine.json("GET", f"images/json?{urlencode(query)}")

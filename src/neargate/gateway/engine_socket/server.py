@@ -78,6 +78,8 @@ class EngineSocket:
             self._connections.discard(task)
 
     async def _serve(self, exchange: Exchange) -> None:
+        import aiohttp  # late: whoever serves a build has long talked to the engine, and loaded it
+
         names = self._session.names
         try:
             try:
@@ -86,6 +88,8 @@ class EngineSocket:
                 raise Refusal(error.status or 500, names.for_user(error.message)) from error
             except EngineUnavailable as error:
                 raise Refusal(503, str(error)) from error
+            except aiohttp.ClientError as error:
+                raise Refusal(502, f"the engine broke its answer off: {error}") from error
         except Refusal as refusal:
             if exchange.taken_over:
                 return

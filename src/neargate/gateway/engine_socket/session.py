@@ -48,18 +48,22 @@ class Session:
 
     async def find_image(self, name: str) -> str | None:
         """The engine's name (or id) of an image that the build names and may see, or None."""
-        found = self.names.resolve(name, await self.tags())
+        own = self.names.image(name)
+        if await self.has_image(own):
+            return own
+        found = self.names.resolve(name, await self.tags()) if ecr_registry(name) is None else None
         if found is not None or ("@" not in name and not is_id(name)):
             return found
-        source = self.names.image(name) if ecr_registry(name) is not None else name
+        if ecr_registry(name) is not None:
+            return None
         try:
-            shown = await self.engine.json("GET", f"images/{source}/json")
+            shown = await self.engine.json("GET", f"images/{name}/json")
         except Refused as error:
             if error.status == 404:
                 return None
             raise
         maker = ((shown.get("Config") or {}).get("Labels") or {}).get(BUILD_LABEL, self.build_id)
-        return source if maker == self.build_id or visible(shown.get("RepoTags"), self.names) else None
+        return name if maker == self.build_id or visible(shown.get("RepoTags"), self.names) else None
 
     async def require_image(self, name: str) -> str:
         """The same; raises `Refusal` as Docker does where there is none."""
@@ -67,6 +71,16 @@ class Session:
         if found is None:
             raise Refusal(404, f"No such image: {name if is_id(name) else with_tag(name)}")
         return found
+
+    async def has_image(self, engine_name: str) -> bool:
+        """Whether the engine has an image of this full name."""
+        try:
+            await self.engine.json("GET", f"images/{engine_name}/json")
+        except Refused as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
 
     async def tags(self) -> frozenset[str]:
         """Every image name in the engine."""

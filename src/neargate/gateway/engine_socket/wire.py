@@ -87,6 +87,16 @@ class Exchange:
         except ValueError:
             raise Refusal(400, "the request is not JSON") from None
 
+    def structured(self, name: str) -> dict[str, Any]:
+        """A query parameter that is a JSON object; {} where it is missing or null."""
+        try:
+            value = json.loads(self.query.get(name) or "{}") or {}
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise Refusal(400, f"the parameter {name} is not a JSON object")
+        return value
+
     async def answer(self, status: int, value: Any = None, headers: dict[str, str] | None = None) -> None:
         """A whole answer: JSON, or nothing where `value` is None."""
         body = b"" if value is None else json.dumps(value).encode()
