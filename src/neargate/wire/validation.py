@@ -37,11 +37,14 @@ _CODES = {
 }
 _OPERATION_CODES = {("ecs", "RegisterTaskDefinition"): "ClientException"}
 
-# What AWS enforces with these texts although the model that it publishes does not say so.
-_UNPUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
+# What AWS enforces where the model that it publishes says otherwise or nothing, by shape.
+_STACK_NAME = {"pattern": "[a-zA-Z][-a-zA-Z0-9]*|arn:[-a-zA-Z0-9:/._+]*"}
+_ENFORCED: dict[tuple[str, str], dict[str, Any]] = {
+    ("cloudformation", "StackName"): _STACK_NAME,
+    ("cloudformation", "StackNameOrId"): _STACK_NAME,
     ("cloudformation", "TemplateBody"): {"max": 51200},
-    ("cloudformation", "StackName"): {"pattern": "[a-zA-Z][-a-zA-Z0-9]*|arn:[-a-zA-Z0-9:/._+]*"},
-    ("ecr", "repositoryName"): {
+    ("codepipeline", "ActionConfigurationValue"): {"max": 50000},
+    ("ecr", "RepositoryName"): {
         "pattern": r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
     },
 }
@@ -117,10 +120,6 @@ def _structure(shape: Shape, value: Any, path: str, service: str) -> Iterator[_F
             if name in required:
                 yield _Failure("Value null", where, _NOT_NULL)
             continue
-        unpublished = {} if path else _UNPUBLISHED.get((service, name), {})
-        for constraint, fails in _constraints(member.type_name, unpublished, item):
-            if fails:
-                yield _failure(member, item, where, constraint)
         yield from _member(member, item, where, service)
 
 
@@ -130,7 +129,7 @@ def _under(path: str, name: str) -> str:
 
 
 def _member(shape: Shape, value: Any, path: str, service: str) -> Iterator[_Failure]:
-    for constraint, fails in _constraints(shape.type_name, shape.metadata, value):
+    for constraint, fails in _constraints(shape, service, value):
         if fails:
             yield _failure(shape, value, path, constraint)
     kind = shape.type_name
@@ -167,17 +166,20 @@ def _items(
             else:
                 yield from _structure(shape, item, where, service)
         return
-    kind, rules = shape.type_name, shape.metadata
-    if any(item is None or any(fails for _, fails in _constraints(kind, rules, item)) for _, item in items):
-        texts = [text for text, _ in _constraints(kind, rules, None)] or [_NOT_NULL]
+    if any(
+        item is None or any(fails for _, fails in _constraints(shape, service, item)) for _, item in items
+    ):
+        texts = [text for text, _ in _constraints(shape, service, None)] or [_NOT_NULL]
         yield _failure(holder, whole, path, f"{subject} must satisfy constraint: [{', '.join(texts)}]")
     elif shape.type_name in {"list", "map"}:
         for where, item in items:
             yield from _member(shape, item, where, service)
 
 
-def _constraints(kind: str, rules: Mapping[str, Any], value: Any) -> Iterator[tuple[str, bool]]:
-    """Each constraint among a shape's rules, in AWS's words and order, and whether `value` fails it."""
+def _constraints(shape: Shape, service: str, value: Any) -> Iterator[tuple[str, bool]]:
+    """Each constraint of the shape itself, in AWS's words and order, and whether `value` fails it."""
+    kind = shape.type_name
+    rules = {**shape.metadata, **_ENFORCED.get((service, shape.name), {})}
     there = value is not None
     if kind in _NUMBERS:
         if "max" in rules:

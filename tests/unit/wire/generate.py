@@ -82,6 +82,8 @@ def _value(shape: Any, choices: Choices, depth: int) -> Any:
         if shape.serialization.get("eventstream") or depth > _DEEPEST:
             return None
         return _structure(shape, choices, depth) or None
+    if kind == "list" and shape.serialization.get("location") == "header":
+        return [text(choices, _HEADER + ',"') for _ in range(choices.between(1, 2))]
     if kind == "list":
         items = (_value(shape.member, choices, depth + 1) for _ in range(choices.between(1, 2)))
         return [item for item in items if item is not None] or None
