@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from neargate.model.errors import not_implemented
 from neargate.planners.template.nouns import VERSION, Resource, Template, invalid
 from neargate.planners.template.parameters import parameter_from
 from neargate.planners.template.reading import located
@@ -139,7 +140,7 @@ def _resources(resources: Mapping[str, Any], transformed: bool) -> dict[str, Res
     found = {}
     for name, declaration in resources.items():
         if name.startswith(_FOR_EACH) and transformed:
-            raise invalid("Fn::ForEach is not implemented by Neargate yet (docs/coverage.md#cloudformation)")
+            raise not_implemented("Fn::ForEach", "cloudformation")
         if not _ALPHANUMERIC.fullmatch(name):
             raise invalid(f"Template format error: Resource name {name} is non alphanumeric.")
         if not isinstance(declaration, dict):
