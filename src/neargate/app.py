@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,11 +67,8 @@ class Server:
         self._data.claim()
         try:
             self._socket = _listen(self._options.host, self._options.port)
-            with contextlib.suppress(ImportError):
-                import uvloop
-
-                uvloop.install()
-            asyncio.run(self._serve(announce))
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                runner.run(self._serve(announce))
         finally:
             self._data.release()
 
@@ -97,7 +94,9 @@ class Server:
         server = _uvicorn(front)
         try:
             async with _background(self._loops):
-                self._start(self._plant_loops(store, dispatcher, clock, ids, blobs, repositories, front))
+                self._start(
+                    self._plant_loops(store, dispatcher, clock, ids, blobs, repositories, front), server
+                )
                 await self._answer(server, settings, announce)
         finally:
             store.close()
@@ -143,8 +142,18 @@ class Server:
         if self._plant is not None and self._options.on_stop == "stop":
             await self._plant.stop_tasks()
 
-    def _start(self, loop: Coroutine[Any, Any, None]) -> None:
-        self._loops.append(asyncio.create_task(loop))
+    def _start(self, loop: Coroutine[Any, Any, None], server: uvicorn.Server) -> None:
+        """Run a loop beside the server. One that dies is a bug: the server says so and ends, rather than pretend."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if task.cancelled() or task.exception() is None:
+                return
+            log.error("loop.died", exc_info=task.exception())
+            server.should_exit = True
+
+        task = asyncio.create_task(loop)
+        task.add_done_callback(ended)
+        self._loops.append(task)
 
     # -- what /_neargate asks ------------------------------------------------------------------------------
 
@@ -164,21 +173,29 @@ class Server:
         return dict(await self._plant.prune())
 
 
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where there is one: for this loop only, since pyroute2's own loops need asyncio's."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
 def _ask_to_stop(server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
 @contextlib.asynccontextmanager
 async def _background(tasks: list[asyncio.Task[None]]) -> Any:
-    """Cancel the tasks at the end and wait for them; a loop that died says so in the log."""
+    """Cancel the tasks at the end and wait for them."""
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                log.error("loop.died", exc_info=result)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _uvicorn(app: Any) -> uvicorn.Server:

@@ -82,7 +82,7 @@ class Plant:
             await runtime.close()
 
     async def _run_containers(self, owner: str, runtime: EngineRuntime, fabric: LinuxFabric) -> None:
-        services = ServiceDriver(self.store, self.dispatcher, self.clock, self.ids)
+        services = ServiceDriver(self.store, self.dispatcher, self.clock)
         await self._find_engine(runtime, fabric)
         address = await runtime.connection.address()
         task_side = TaskSide(self.front, self.dispatcher, self.clock, lambda identity, path: None)
@@ -92,7 +92,6 @@ class Plant:
             store=self.store,
             dispatcher=self.dispatcher,
             clock=self.clock,
-            ids=self.ids,
             runtime=runtime,
             fabric=fabric,
             images=images,

@@ -58,6 +58,8 @@ class Front:
             await self._aws(scope, receive, send)
         except Disconnected:
             log.debug("client.left", path=path)
+        except asyncio.CancelledError:
+            log.debug("request.cancelled", path=path)  # the server stops while a client waits
 
     async def _aws(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

@@ -13,6 +13,8 @@ import attrs
 from neargate.model.records import Json
 from neargate.model.tags import Tags
 
+SERVICE = "codebuild.amazonaws.com"
+
 IN_PROGRESS = "IN_PROGRESS"
 SUCCEEDED = "SUCCEEDED"
 FAILED = "FAILED"
@@ -155,8 +157,20 @@ class Build:
         prefix = wanted.get("streamName")
         return f"{prefix}/{self.uuid}" if prefix else self.uuid
 
+    @property
+    def failed(self) -> bool:
+        """A phase has not succeeded."""
+        return any(phase.status not in ("", SUCCEEDED) for phase in self.phases)
+
+    def again(self) -> Build:
+        """As it was before its first attempt."""
+        kept = tuple(phase for phase in self.phases if phase.type in ("SUBMITTED", "QUEUED"))
+        return attrs.evolve(self, phases=kept, exported=(), stored=())
+
     def entered(self, phase: str, now: float) -> Build:
-        """In that phase; the one before it, where it is still open, has succeeded."""
+        """In that phase, where it is not already; the one before it, where it is still open, has succeeded."""
+        if self.phases and self.phases[-1].type == phase:
+            return self
         closed = self.left(SUCCEEDED, now) if self.phases and not self.phases[-1].status else self
         return attrs.evolve(closed, phases=(*closed.phases, Phase(phase, now)))
 
@@ -185,7 +199,9 @@ class LogCursor:
     build: str
     """The build's key."""
     attempt: int
-    timestamp: int
+    timestamp: int = -1
+    ended: str = ""
+    """`upload` or `stop` once the script has said that it is at its end."""
 
     @property
     def key(self) -> str:
@@ -201,3 +217,9 @@ class BuildIdentity:
     account: str
     region: str
     credentials_id: str
+    service: str = SERVICE
+
+    @property
+    def session_name(self) -> str:
+        """The name of the role session, as CodeBuild forms it: `AWSCodeBuild-UUID`."""
+        return f"AWSCodeBuild-{self.build_arn.rpartition(':')[2]}"
