@@ -174,6 +174,8 @@ class Deployment:
     quick_exits: int = 0
     retry_at: float = 0.0
     healthy_at: float = 0.0
+    noted: tuple[str, ...] = ()
+    """Tasks that are still stopping but whose end was counted already."""
     network: Json = attrs.field(factory=dict)
     platform_version: str = "1.4.0"
     launch_type: str | None = "FARGATE"

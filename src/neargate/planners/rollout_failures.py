@@ -29,18 +29,23 @@ def quick_pause(quick_exits: int) -> float:
 
 
 def settle(service: Service, tasks: Sequence[Task], now: float, pace: str) -> Service:
-    """The service with what its stopped and its newly healthy tasks mean for its deployments."""
+    """The service with what its ended and its newly healthy tasks mean for its deployments.
+
+    A task counts as soon as it is known to end, so that its replacement already waits as long as it should.
+    """
     resets = service.circuit_breaker.get("resetOnHealthyTask", True)
     deployments = []
     for deployment in service.deployments:
         mine = [task for task in tasks if task.deployment == deployment.id]
         settled = _note_healthy(deployment, mine, resets)
-        for task in sorted(mine, key=lambda task: task.stopped or now):
-            if task.status == "STOPPED":
+        ended = [task for task in mine if task.desired_status == "STOPPED"]
+        for task in sorted(ended, key=lambda task: task.stopping or now):
+            if task.id not in settled.noted:
                 settled = _note_end(settled, task, now, pace)
         if settled != deployment:
             settled = attrs.evolve(settled, updated=now)
-        deployments.append(settled)
+        noted = tuple(task.id for task in ended if task.status != "STOPPED")
+        deployments.append(attrs.evolve(settled, noted=noted))
     return attrs.evolve(service, deployments=tuple(deployments))
 
 
@@ -70,7 +75,7 @@ def _note_end(deployment: Deployment, task: Task, now: float, pace: str) -> Depl
             launch_failures=failures,
             retry_at=retry_at,
         )
-    lived = (task.execution_stopped or task.stopped or now) - task.started
+    lived = (task.stopping or task.execution_stopped or now) - task.started
     if lived >= QUICK:
         return attrs.evolve(deployment, quick_exits=0)
     if not first_of_wave:
