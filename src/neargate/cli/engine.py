@@ -82,10 +82,11 @@ def missing_images(engine: Engine) -> list[str]:
     return [name for name in BASE_IMAGES if not engine.has_image(name)]
 
 
-def make_base_images() -> bool:
+def make_base_images(engine: Engine) -> bool:
     """Make those that are missing; it says what it does. False where it failed, and said why."""
     command = [sys.executable, "-m", "neargate.runtimes.base_images"]
-    return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode == 0
+    environment = {**os.environ, "NEARGATE_ENGINE": engine.url}
+    return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, env=environment).returncode == 0
 
 
 def waiting_sentence(engine: Mapping[str, Any]) -> str:

@@ -1,0 +1,199 @@
+"""`neargate ps`, `logs` and `events`: look at what runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+import click
+
+from neargate.cli.addresses import attachment, running_tasks, task_address
+from neargate.cli.cloud import Cloud, Json, Refused
+from neargate.cli.life import running_services
+from neargate.cli.place import Place, place_options
+from neargate.cli.stacks import described, events_after, pause
+
+_FIRST_EVENTS = 50
+_OVERLAP_MS = 5_000
+
+
+@click.command()
+@place_options
+def ps(place: Place) -> None:
+    """List the tasks that run: service, task, status, IP, image, since when."""
+    cloud = Cloud(place)
+    rows = [
+        task_row(task, task_address(cloud, task), time.time())
+        for cluster in cloud.pages("ecs", "ListClusters", "clusterArns")
+        for task in running_tasks(cloud, cluster)
+    ]
+    if not rows:
+        click.echo("No task runs.")
+        return
+    for line in table(("SERVICE", "TASK", "STATUS", "IP", "IMAGE", "SINCE"), sorted(rows)):
+        click.echo(line)
+
+
+def task_row(task: Json, address: str, now: float) -> tuple[str, ...]:
+    """A task as `ps` shows it."""
+    group = task.get("group", "")
+    started = task.get("startedAt")
+    images = ", ".join(c["image"].rsplit("/", 1)[-1] for c in task["containers"])
+    return (
+        group.removeprefix("service:") or "-",
+        task["taskArn"].rsplit("/", 1)[-1][:12],
+        task["lastStatus"],
+        address or attachment(task, "privateIPv4Address") or "-",
+        images,
+        ago(now - started.timestamp()) if started else "-",
+    )
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Columns as wide as their widest cell."""
+    everything = [head, *rows]
+    widths = [max(len(row[i]) for row in everything) for i in range(len(head))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in everything
+    ]
+
+
+def ago(seconds: float) -> str:
+    """`12 s`, `5 min`, `3 h`, `2 d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
+@click.command()
+@click.argument("name", required=False, metavar="[SERVICE|GROUP]")
+@click.option("-f", "--follow", is_flag=True, help="Go on as lines come in.")
+@place_options
+def logs(place: Place, name: str | None, follow: bool) -> None:
+    """Show what containers wrote: of one service, of one log group, or of everything."""
+    cloud = Cloud(place, patience=60.0 if follow else 0.0)
+    groups = _groups(cloud, name)
+    seen: dict[str, tuple[int, set[str]]] = {group: (0, set()) for group in groups}
+    while True:
+        for group in groups:
+            since, known = seen[group]
+            new = _new_events(cloud, group, since, known)
+            for event in new:
+                click.echo(log_line(group, event, named=len(groups) > 1))
+            if new:
+                seen[group] = (
+                    max(since, new[-1]["timestamp"] - _OVERLAP_MS),
+                    known | {e["eventId"] for e in new},
+                )
+        if not follow:
+            return
+        time.sleep(pause(cloud))
+
+
+def _new_events(cloud: Cloud, group: str, since: int, known: set[str]) -> list[Json]:
+    """Events of a group that were not shown yet, oldest first. Clocks of containers differ, so the last seconds are
+    read again."""
+    found = cloud.pages("logs", "FilterLogEvents", "events", logGroupName=group, startTime=since)
+    return sorted((e for e in found if e["eventId"] not in known), key=lambda e: int(e["timestamp"]))
+
+
+def log_line(group: str, event: Json, *, named: bool) -> str:
+    """Time, the group where there is more than one, the container's stream in short, and the text."""
+    at = datetime.fromtimestamp(event["timestamp"] / 1000, tz=UTC).astimezone().strftime("%H:%M:%S")
+    stream = event.get("logStreamName", "")
+    short = "/".join(part[:8] if len(part) >= 32 else part for part in stream.split("/"))
+    where = f"{group} {short}" if named else short
+    return f"{at} {where}  {event['message'].rstrip()}"
+
+
+def _groups(cloud: Cloud, name: str | None) -> list[str]:
+    """The log groups that a name means: itself, those of a service's containers, or all. Raises ClickException."""
+    every = [g["logGroupName"] for g in cloud.pages("logs", "DescribeLogGroups", "logGroups")]
+    if name is None:
+        if not every:
+            raise click.ClickException("There is no log group.")
+        return every
+    if name in every:
+        return [name]
+    for service in _matching(running_services(cloud), name):
+        definition = cloud.call("ecs", "DescribeTaskDefinition", taskDefinition=service["taskDefinition"])
+        found = {
+            (c.get("logConfiguration") or {}).get("options", {}).get("awslogs-group")
+            for c in definition["taskDefinition"]["containerDefinitions"]
+        }
+        groups = sorted(group for group in found if group)
+        if not groups:
+            raise click.ClickException(f"The containers of {service['serviceName']} write to no log group.")
+        return groups
+    near = [group for group in every if name in group]
+    if near:
+        return near
+    raise click.ClickException(f"There is no service and no log group {name}. neargate ps lists what runs.")
+
+
+def _matching(services: list[Json], name: str) -> list[Json]:
+    """The service of this name, or those whose name begins with it (CloudFormation appends to names)."""
+    exact = [s for s in services if s["serviceName"] == name]
+    return exact or [s for s in services if s["serviceName"].startswith(name)]
+
+
+@click.command()
+@click.argument("name", required=False, metavar="[STACK|SERVICE]")
+@click.option("-f", "--follow", is_flag=True, help="Go on as things happen.")
+@place_options
+def events(place: Place, name: str | None, follow: bool) -> None:
+    """Show what happened: to one stack, to one service, or to all."""
+    cloud = Cloud(place, patience=60.0 if follow else 0.0)
+    shown: set[str] = set()
+    while True:
+        found = sorted(_happenings(cloud, name))
+        new = [each for each in found if each[1] not in shown]
+        for _, identity, line in new if shown else new[-_FIRST_EVENTS:]:
+            click.echo(line)
+            shown.add(identity)
+        shown |= {identity for _, identity, _ in new}
+        if not follow:
+            return
+        time.sleep(pause(cloud) * 2)
+
+
+def _happenings(cloud: Cloud, name: str | None) -> Iterator[tuple[float, str, str]]:
+    """(time, identity, line) of every event that the name means. Raises ClickException for one that means nothing."""
+    services = running_services(cloud)
+    if name is None:
+        stacks = [s["StackName"] for s in cloud.pages("cloudformation", "DescribeStacks", "Stacks")]
+    else:
+        services = _matching(services, name)
+        stacks = [name] if _is_stack(cloud, name) else []
+        if not services and not stacks:
+            raise click.ClickException(f"There is no stack and no service {name}.")
+    for stack in stacks:
+        for event in events_after(cloud, stack, None):
+            yield event["Timestamp"].timestamp(), event["EventId"], stack_event_line(event)
+    for service in services:
+        for event in service.get("events") or ():
+            yield event["createdAt"].timestamp(), event["id"], f"{_at(event['createdAt'])} {event['message']}"
+
+
+def _is_stack(cloud: Cloud, name: str) -> bool:
+    try:
+        return described(cloud, name) is not None
+    except Refused as error:
+        if error.code == "ValidationError":
+            return False  # no name that a stack could have
+        raise
+
+
+def stack_event_line(event: Json) -> str:
+    reason = f"  {event['ResourceStatusReason']}" if event.get("ResourceStatusReason") else ""
+    what = f"{event['StackName']}/{event['LogicalResourceId']}"
+    if event["PhysicalResourceId"] == event["StackId"]:
+        what = event["StackName"]
+    return f"{_at(event['Timestamp'])} {what} {event['ResourceStatus']}{reason}"
+
+
+def _at(moment: datetime) -> str:
+    return moment.astimezone().strftime("%H:%M:%S")
