@@ -31,8 +31,8 @@ def decode(target: Target, operation: Operation, request: HttpRequest) -> dict[s
             value = _outside_body(member, name, labels, pairs, request.headers)
             if value is not None:
                 result[name] = value
-    except (ValueError, RecursionError) as error:  # scalars.Mistyped is a ValueError
-        raise _malformed(target, str(error)) from error
+    except (ValueError, csv.Error) as error:  # scalars.Mistyped is a ValueError
+        raise _bad_parameter(target, str(error)) from error
     return result | _body(target, shape, request)
 
 
@@ -122,27 +122,33 @@ def _document(target: Target, shape: Shape, body: bytes) -> Any:
     try:
         return xml.decode(shape, xml.parse(body))
     except (xml.NotXml, RecursionError) as error:
-        raise _malformed(target, str(error)) from error
+        raise _bad_body(target, str(error)) from error
 
 
 def _text(target: Target, body: bytes) -> str:
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _malformed(target, "The body is not UTF-8.") from error
+        raise _bad_body(target, "The body is not UTF-8.") from error
 
 
-def _malformed(target: Target, detail: str) -> AwsError:
+def _bad_parameter(target: Target, detail: str) -> AwsError:
+    """The refusal of a value in the path, the query string or a header."""
     if target.protocol == "rest-json":
         return AwsError("SerializationException", detail)
-    if target.service == "s3" and "XML" not in detail:
-        return AwsError("InvalidArgument", detail)
-    if target.service == "s3":
-        return AwsError(
-            "MalformedXML",
-            "The XML you provided was not well-formed or did not validate against our published schema",
-        )
-    return AwsError("MalformedInput", detail)
+    return AwsError("InvalidArgument" if target.service == "s3" else "MalformedInput", detail)
+
+
+def _bad_body(target: Target, detail: str) -> AwsError:
+    """The refusal of a body that its operation cannot read."""
+    if target.protocol == "rest-json":
+        return AwsError("SerializationException", detail)
+    if target.service != "s3":
+        return AwsError("MalformedInput", detail)
+    return AwsError(
+        "MalformedXML",
+        "The XML you provided was not well-formed or did not validate against our published schema",
+    )
 
 
 def encode(target: Target, operation: Operation, result: Mapping[str, Any], request_id: str) -> HttpResponse:

@@ -29,11 +29,11 @@ def checked(shape: Shape, value: Any) -> Any:
         return _structure(shape, value)
     if kind == "list":
         if not isinstance(value, list | tuple):
-            raise WrongResult(f"a list is wanted, not {type(value).__name__}")
+            raise WrongResult(f"list wanted, not {type(value).__name__}")
         return [_at(str(index), shape.member, item) for index, item in enumerate(value) if item is not None]
     if kind == "map":
         if not isinstance(value, Mapping):
-            raise WrongResult(f"a map is wanted, not {type(value).__name__}")
+            raise WrongResult(f"map wanted, not {type(value).__name__}")
         return {
             checked(shape.key, key): _at(str(key), shape.value, item)
             for key, item in value.items()
@@ -44,7 +44,7 @@ def checked(shape: Shape, value: Any) -> Any:
 
 def _structure(shape: Shape, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise WrongResult(f"a structure is wanted, not {type(value).__name__}")
+        raise WrongResult(f"structure wanted, not {type(value).__name__}")
     result = {}
     for name, item in value.items():
         if name not in shape.members:
@@ -80,5 +80,5 @@ def _scalar(kind: str, value: Any) -> Any:
     else:
         right = isinstance(value, str)
     if not right:
-        raise WrongResult(f"a {kind} is wanted, not {value!r}")
+        raise WrongResult(f"{kind} wanted, not {value!r}")
     return value

@@ -110,7 +110,7 @@ def test_a_bucket_may_have_dots() -> None:
 def test_operations_by_hand(
     method: str, path: str, query: str, headers: dict[str, str], operation: str
 ) -> None:
-    assert wire.recognise(requests.rest(method, path, query, **headers), "s3").operation == operation
+    assert wire.recognise(requests.rest(method, path, query, b"", **headers), "s3").operation == operation
 
 
 def test_a_sub_resource_without_its_id_is_not_the_bucket_itself() -> None:
@@ -191,6 +191,18 @@ def test_what_is_not_xml_is_malformed() -> None:
         with pytest.raises(AwsError) as raised:
             wire.decode(wire.recognise(request, "s3"), request)
         assert raised.value.code == "MalformedXML"
+
+
+def test_a_value_of_the_wrong_type_is_malformed_in_the_body_and_invalid_elsewhere() -> None:
+    body = b"<Delete><Quiet>perhaps</Quiet></Delete>"
+    request = requests.rest("POST", "/bucket", "delete", body)
+    with pytest.raises(AwsError) as raised:
+        wire.decode(wire.recognise(request, "s3"), request)
+    assert raised.value.code == "MalformedXML"
+    request = requests.rest("GET", "/bucket", "max-keys=many")
+    with pytest.raises(AwsError) as raised:
+        wire.decode(wire.recognise(request, "s3"), request)
+    assert (raised.value.code, raised.value.message) == ("InvalidArgument", "'many' is not of type Integer")
 
 
 def chunked(*chunks: bytes, trailers: bytes = b"") -> bytes:

@@ -135,16 +135,16 @@ def test_cbor_timestamps_are_tagged() -> None:
         ({"clusters": [{"nam": "x"}]}, "ecs:DescribeClusters returned clusters.0: Cluster has no member nam"),
         (
             {"clusters": [{"status": 1}]},
-            "ecs:DescribeClusters returned clusters.0.status: a string is wanted, not 1",
+            "ecs:DescribeClusters returned clusters.0.status: string wanted, not 1",
         ),
         (
             {"clusters": [{"runningTasksCount": "1"}]},
-            "ecs:DescribeClusters returned clusters.0.runningTasksCount: a integer is wanted, not '1'",
+            "ecs:DescribeClusters returned clusters.0.runningTasksCount: integer wanted, not '1'",
         ),
-        ({"clusters": "x"}, "ecs:DescribeClusters returned clusters: a list is wanted, not str"),
+        ({"clusters": "x"}, "ecs:DescribeClusters returned clusters: list wanted, not str"),
         (
             {"clusters": ["x"]},
-            "ecs:DescribeClusters returned clusters.0: a structure is wanted, not str",
+            "ecs:DescribeClusters returned clusters.0: structure wanted, not str",
         ),
     ],
 )
