@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote
 
+from neargate.model.codebuild import SERVICE
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context
 from neargate.model.records import Json
 
 RESERVED_PREFIX = "CODEBUILD_"
-SERVICE = "codebuild.amazonaws.com"
 
 _NOT_YET = (
     *("vpcConfig", "fileSystemLocations", "buildBatchConfig", "autoRetryLimit"),
