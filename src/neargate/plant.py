@@ -59,6 +59,7 @@ class Plant:
     _engine: Json = attrs.field(factory=lambda: {"state": "starting"})
     _runtime: EngineRuntime | None = None
     _fabric: LinuxFabric | None = None
+    _containers: asyncio.Task[None] | None = None
 
     def engine_state(self) -> Json:
         """`{state: starting|ready|unavailable, …}`: what health shows."""
@@ -77,7 +78,7 @@ class Plant:
                 group.create_task(stacks.run())
                 group.create_task(pipelines.run())
                 group.create_task(housekeeping.run())
-                group.create_task(self._run_containers(owner, runtime, fabric))
+                self._containers = group.create_task(self._run_containers(owner, runtime, fabric))
         finally:
             await runtime.close()
 
@@ -164,10 +165,14 @@ class Plant:
             await asyncio.gather(*(runtime.kill(c.id) for c in running))
 
     async def prune(self) -> Json:
-        """Remove what this data directory owns from the engine and the network."""
+        """Remove what this data directory owns from the engine and the network. Nothing is run after that:
+        the server is about to end, and its drivers must not bring back what has just gone."""
         labels = {OWNER_LABEL: self.data.owner()}
         if self._runtime is None or self._fabric is None or self._engine["state"] != "ready":
             return {"removed": False, "reason": "no container engine answers, so nothing of ours can run"}
+        if self._containers is not None:
+            self._containers.cancel()
+            await asyncio.gather(self._containers, return_exceptions=True)
         containers = len(await self._runtime.list(labels))
         await self._runtime.remove_owned(labels)
         await self._fabric.remove_owned()

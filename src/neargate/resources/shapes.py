@@ -22,6 +22,8 @@ def call(service: str, operation: str, properties: Mapping[str, Any], /, **membe
         raise AwsError(
             "InvalidRequest", f"Model validation failed (#: extraneous key [{unknown}] is not permitted)"
         ) from unknown
+    except wire.WrongType as wrong:
+        raise AwsError("InvalidRequest", f"Model validation failed ({wrong})") from wrong
     request.update({name: value for name, value in members.items() if value is not None})
     return Call(service, operation, request)
 

@@ -401,7 +401,7 @@ class EngineRuntime:
         try:
             shown: Mapping[str, Any] = await self.connection.json("GET", f"containers/{container_id}/json")
         except Refused as error:
-            if error.status == 404:
+            if error.status == 404 or _not_there(error):  # Podman: 500 for one that goes while it looks
                 raise NoSuchContainer(container_id) from error
             raise EngineUnavailable(f"The engine cannot say how {container_id} is: {error}.", "") from error
         return shown
