@@ -18,6 +18,7 @@ from typing import Any
 import attrs
 
 from neargate.planners.template.nouns import UNKNOWN
+from neargate.planners.template.patterns import compiled
 from neargate.planners.template.scalars import is_scalar, text_of
 
 _DATA = "data/schemas"
@@ -258,8 +259,8 @@ class _Validator:
             yield [] if _same(rule["const"], value) else [_scrubbed(at, "const")]
         if "not" in rule:
             yield [] if self.check(rule["not"], value, at) else [_scrubbed(at, "not")]
-        for keyword in ("allOf", "anyOf", "oneOf"):
-            if keyword in rule:
+        for keyword in ("allOf", "anyOf", "oneOf"):  # those of formats alone are cfn-lint's
+            if keyword in rule and not all(set(one) <= {"format"} for one in rule[keyword]):
                 yield self._combined(keyword, rule[keyword], value, at)
 
     def _combined(self, keyword: str, rules: list[Any], value: Any, at: str) -> list[str]:
@@ -368,11 +369,9 @@ def _number(rule: Mapping[str, Any], number: float, at: str) -> list[str]:
 
 
 def _search(pattern: str, text: str) -> bool:
-    """A few schemas have patterns of Java's that Python does not know: those are left to the resource's API."""
-    try:
-        return re.search(pattern, text) is not None
-    except re.error:
-        return True
+    """The few patterns that only Java knows are left to the resource's API."""
+    expression = compiled(pattern)
+    return expression is None or expression.search(text) is not None
 
 
 def _unique(items: list[Any]) -> bool:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neargate.planners.template import UNKNOWN
+from neargate.planners.template.patterns import compiled
 from neargate.resources import schemas
 
 GROUP, TASK, SERVICE, ROLE = (
@@ -138,6 +139,18 @@ FINDINGS = [
         {"Port": 0, "HealthCheckTimeoutSeconds": 121},
         ["maximum:#/HealthCheckTimeoutSeconds", "minimum:#/Port"],
     ),
+    (GROUP, {"KmsKeyId": "a key"}, ["pattern:#/KmsKeyId"]),
+    (
+        "AWS::ACMPCA::CertificateAuthority",
+        {
+            "KeyAlgorithm": "k",
+            "SigningAlgorithm": "x",
+            "Subject": {},
+            "Type": "t",
+            "Tags": [{"Key": "ü b"}, {"Key": "*"}],
+        },
+        ["pattern:#/Tags/1/Key"],
+    ),
     (ROLE, {"AssumeRolePolicyDocument": [1]}, None),
 ]
 
@@ -192,6 +205,25 @@ def test_the_sentence_names_the_resource_and_every_finding():
         "Properties validation failed for resource Log with message: [#: extraneous key [Bogus] is not permitted, "
         "#/Tags/0: required key [Value] not found]"
     ]
+
+
+def _patterns(value):
+    if isinstance(value, dict):
+        if isinstance(value.get("pattern"), str):
+            yield value["pattern"]
+        for item in value.values():
+            yield from _patterns(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _patterns(item)
+
+
+def test_every_pattern_of_a_delivery_is_understood():
+    services = ("AWS::E", "AWS::S", "AWS::I", "AWS::CodeB", "AWS::CodeP", "AWS::Logs", "AWS::Lambda")
+    bodies = [schemas.schema(name).body for name in schemas.names() if name.startswith(services)]
+    patterns = {pattern for body in bodies for pattern in _patterns(body)}
+    assert len(patterns) > 1000
+    assert len([pattern for pattern in patterns if compiled(pattern) is None]) < 10
 
 
 def test_only_one_of_several_shapes_may_match():

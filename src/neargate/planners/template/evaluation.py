@@ -231,7 +231,7 @@ class Evaluator:
             if not is_scalar(found):
                 raise invalid("Template error: every variable in an Fn::sub object must reference a string")
             values[variable] = text_of(found)
-        return fn.VARIABLE.sub(lambda m: f"${{{m[2]}}}" if m[1] else values[m[2]], text)
+        return fn.VARIABLE.sub(lambda m: f"${{{m[2]}}}" if m[1] else values[m[2].strip()], text)
 
     def _join(self, argument: Any) -> Any:
         items = self.value(argument[1])

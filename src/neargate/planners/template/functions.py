@@ -37,7 +37,7 @@ _SUPPORTED = (
     "Fn::Equals, Fn::If, Fn::Not, Condition, Fn::And, Fn::Or, Fn::Contains, Fn::EachMemberEquals, Fn::EachMemberIn, "
     "Fn::ValueOf, Fn::ValueOfAll, Fn::RefAll, Fn::Sub, Fn::Cidr"
 )
-VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
+VARIABLE = re.compile(r"\$\{\s*(!?)([^}]*)\}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_.:]+")
 _CONTEXT_KEY = re.compile(r"[A-Za-z0-9_]+")
 
@@ -128,8 +128,8 @@ def sub_parts(argument: Any) -> tuple[str, Mapping[str, Any]]:
 
 
 def variables(text: str) -> list[str]:
-    """The `${names}` of a Fn::Sub text, without `${!literals}`."""
-    return [name for literal, name in VARIABLE.findall(text) if not literal]
+    """The `${names}` of a Fn::Sub text, without `${!literals}`. AWS takes blanks around a name."""
+    return [name.strip() for literal, name in VARIABLE.findall(text) if not literal]
 
 
 # -- shapes -------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from neargate.planners.template.nouns import Parameter, Template, invalid, ssm_value_type
+from neargate.planners.template.patterns import compiled
 from neargate.planners.template.scalars import is_scalar, text_of
 
 AWS_TYPES = frozenset(
@@ -95,10 +96,8 @@ def _pattern(name: str, value: Any) -> str | None:
     if value is None:
         return None
     text = text_of(value)
-    try:
-        re.compile(text)
-    except re.error:
-        raise invalid(f"Parameter '{name}' AllowedPattern must be a valid regular expression.") from None
+    if compiled(text) is None:
+        raise invalid(f"Parameter '{name}' AllowedPattern must be a valid regular expression.")
     return text
 
 
@@ -176,13 +175,19 @@ def _broken(parameter: Parameter, value: str) -> str | None:
     for item in items:
         if parameter.allowed_values and not _is_allowed(parameter, item):
             return "be one of AllowedValues"
-        if parameter.allowed_pattern is not None and not re.fullmatch(parameter.allowed_pattern, item):
+        if parameter.allowed_pattern is not None and not _matches(parameter.allowed_pattern, item):
             return f"match pattern {parameter.allowed_pattern}"
         if parameter.max_length is not None and len(item) > parameter.max_length:
             return f"contain at most {parameter.max_length} characters"
         if parameter.min_length is not None and len(item) < parameter.min_length:
             return f"contain at least {parameter.min_length} characters"
     return None
+
+
+def _matches(pattern: str, item: str) -> bool:
+    """AWS matches the whole value. The pattern compiles: its declaration was checked."""
+    expression = compiled(pattern)
+    return expression is not None and expression.fullmatch(item) is not None
 
 
 def _is_allowed(parameter: Parameter, item: str) -> bool:

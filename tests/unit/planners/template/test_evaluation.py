@@ -53,6 +53,7 @@ VALUES = [
     ("!Sub 'a${!Name}-${!VAR:-x}-$x-${Count}'", "a${Name}-${VAR:-x}-$x-3"),
     ("!Sub ['${A}/${Name}/${B}', {A: !ImportValue vpc, B: 2}]", "vpc-1/shop/2"),
     ("!Sub ['${Name}', {Name: mine}]", "mine"),
+    ("!Sub '${ Name }/${ Web.Port}/${ ! x }'", "shop/80/${ x }"),
     ("!Join [',', [a, 1, 0.5, true, !Ref Name]]", "a,1,0.5,true,shop"),
     ("!Join ['', !Ref Subnets]", "s1s2"),
     ("!Join ['-', [a, !Ref AWS::NoValue, b]]", "a-b"),
@@ -119,16 +120,16 @@ def test_what_is_not_made_yet_is_unknown(text, expected):
 
 
 JOIN = (
-    "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to "
-    "be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined."
+    "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings "
+    "to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined."
 )
 SPLIT = (
-    "Template error: every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be split "
-    "or a function that returns a string to be split."
+    "Template error: every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be "
+    "split or a function that returns a string to be split."
 )
 SUB = (
-    "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as first "
-    "argument, and an optional second argument to specify a mapping of values to replace in the string"
+    "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as "
+    "first argument, and an optional second argument to specify a mapping of values to replace in the string"
 )
 SUB_NAMES = (
     "Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, "
@@ -202,8 +203,8 @@ ERRORS = [
     (
         "{'Fn::sub': a}",
         "Template error: Encountered unsupported function: Fn::sub Supported functions are: [Fn::Base64, Fn::GetAtt, "
-        "Fn::GetAZs, Fn::ImportValue, Fn::Join, Fn::Split, Fn::FindInMap, Fn::Select, Ref, Fn::Equals, Fn::If, Fn::Not, "
-        "Condition, Fn::And, Fn::Or, Fn::Contains, Fn::EachMemberEquals, Fn::EachMemberIn, Fn::ValueOf, "
+        "Fn::GetAZs, Fn::ImportValue, Fn::Join, Fn::Split, Fn::FindInMap, Fn::Select, Ref, Fn::Equals, Fn::If, "
+        "Fn::Not, Condition, Fn::And, Fn::Or, Fn::Contains, Fn::EachMemberEquals, Fn::EachMemberIn, Fn::ValueOf, "
         "Fn::ValueOfAll, Fn::RefAll, Fn::Sub, Fn::Cidr]",
     ),
 ]

@@ -61,6 +61,7 @@ FINE = [
     ({"Type": "String", "AllowedValues": [256, 512]}, "256"),
     ({"Type": "CommaDelimitedList", "AllowedValues": ["a", "b"]}, "b, a"),
     ({"Type": "String"}, ""),
+    ({"Type": "String", "AllowedPattern": r"[\w-\+]+@\p{Alpha}+"}, "a-b+c@d"),
 ]
 
 
