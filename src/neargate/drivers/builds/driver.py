@@ -67,15 +67,17 @@ class BuildDriver:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        unfinished = self._store.read(lambda view: [b.key for b in view.scan(Build) if not b.released])
-        await asyncio.to_thread(self._sweep, frozenset(key.rpartition(":")[2] for key in unfinished))
+        await asyncio.to_thread(self._sweep, frozenset(key.rpartition(":")[2] for key in self._unreleased()))
         unsubscribe = self._store.subscribe(frozenset({Build.KIND}), self._notice)
         try:
-            self._queue.wake_all(unfinished)
+            self._queue.wake_all(self._unreleased())
             await asyncio.get_running_loop().create_future()
         finally:
             unsubscribe()
             await self._queue.close()
+
+    def _unreleased(self) -> list[str]:
+        return self._store.read(lambda view: [b.key for b in view.scan(Build) if not b.released])
 
     def _sweep(self, keep: frozenset[str]) -> None:
         """Remove workspaces of builds that nobody knows any more."""
