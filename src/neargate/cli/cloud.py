@@ -118,8 +118,8 @@ class Cloud:
         except exceptions.ClientError as error:
             said = error.response.get("Error", {})
             raise Refused(said.get("Code", ""), said.get("Message", str(error)), operation) from error
-        except exceptions.HTTPClientError as error:
-            raise Unreachable(f"{self._named()} does not answer: {error}") from error
+        except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
+            raise Unreachable(self._silence(error)) from error
         except exceptions.ParamValidationError as error:
             raise click.ClickException(str(error)) from error
         except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
@@ -128,8 +128,10 @@ class Cloud:
             raise click.ClickException(str(error)) from error
         return answer
 
-    def _named(self) -> str:
-        return "AWS" if self.place.aws else f"The local cloud at {self._address}"
+    def _silence(self, error: Exception) -> str:
+        if self.place.aws:
+            return f"AWS does not answer: {error}"
+        return f"The local cloud at {self._address} does not answer. Start it: neargate start --detach"
 
     def _client(self, service: str) -> Any:
         if service in self._clients:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -14,7 +13,7 @@ import click
 
 from neargate.cli.cloud import Cloud, Json, Refused, Unreachable, own
 from neargate.cli.engine import waiting_sentence
-from neargate.cli.place import Announced, Place, data_option, default_data, place_options
+from neargate.cli.place import Announced, Place, alive, data_option, default_data, place_options
 
 OWNED = (
     *("neargate.db", "neargate.db-wal", "neargate.db-shm", "blobs", "git", "builds"),
@@ -53,23 +52,13 @@ def end(announced: Announced) -> None:
         )
     os.kill(announced.pid, signal.SIGTERM)
     until = time.monotonic() + _STOP_SECONDS
-    while _lives(announced.pid):
+    while alive(announced.pid):
         if time.monotonic() > until:
             raise click.ClickException(
                 f"The server (process {announced.pid}) has not ended after {_STOP_SECONDS:.0f} s. "
                 f"To end it at once: kill -9 {announced.pid}"
             )
         time.sleep(0.02)
-
-
-def _lives(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # one that this process started itself would else stay as a zombie
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @click.command()

@@ -23,7 +23,7 @@ class Narrator:
             for action in stage.actions:
                 told += [f"{stage.name:{width}}  {line}" for line in self._action(stage, action)]
         if delivery.waiting and not delivery.over and self._new_wait("", delivery.waiting):
-            told.append(f"Waits: {delivery.waiting}")
+            told.append(delivery.waiting)
         return told
 
     def _action(self, stage: Stage, action: Action) -> list[str]:
@@ -36,7 +36,7 @@ class Narrator:
             told.append(f"started ({action.provider})")
         told += [f"| {line}" for line in action.log[self._lines.get(key, 0) :]]
         self._lines[key] = len(action.log)
-        if action.stack is not None and (before is None or before == "InProgress"):
+        if action.stack is not None and "InProgress" in (before, action.status):
             told += self.stack(action.stack)
         if action.status not in (before, "InProgress"):
             told.append(self._end(action))
@@ -52,14 +52,17 @@ class Narrator:
     def stack(self, stack: StackView) -> list[str]:
         """What is new in a stack: statuses, reasons, and what is waited for."""
         told: list[str] = []
+        first = stack.name not in self._statuses
+        settled = first and not stack.status.startswith("CREATE")  # what a change has not reached is no news
         for r in stack.resources:
             key = f"{stack.name}/{r.logical_id}"
-            if self._statuses.get(key) != r.status:
-                self._statuses[key] = r.status
+            known = self._statuses.get(key)
+            self._statuses[key] = r.status
+            if known != r.status and not (settled and r.status.endswith("_COMPLETE")):
                 reason = f": {r.reason}" if r.reason and r.status.endswith("_FAILED") else ""
                 told.append(f"{r.logical_id} {r.status}{reason}")
             if r.waiting and self._new_wait(key, r.waiting):
-                told.append(f"{r.logical_id} waits: {r.waiting}")
+                told.append(f"{r.logical_id}: {r.waiting}")
         if self._statuses.get(stack.name) != stack.status:
             self._statuses[stack.name] = stack.status
             told.append(f"{stack.name} {stack.status}")

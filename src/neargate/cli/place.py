@@ -16,6 +16,20 @@ DEFAULT_REGION = "us-east-1"
 DEFAULT_PORT = 4566
 
 
+def alive(pid: int) -> bool:
+    """Whether the process runs. One that has ended does not, although nobody may have taken notice of it yet."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's process is a process
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return True  # no /proc here, or it ended just now
+
+
 def default_data(environ: Mapping[str, str] | None = None) -> Path:
     """NEARGATE_DATA, else `neargate/cloud` in the user's data directory: where the server, too, puts it."""
     environ = os.environ if environ is None else environ
@@ -52,13 +66,7 @@ class Place:
             announced = Announced(pid=int(said["pid"]), address=str(said["address"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        try:
-            os.kill(announced.pid, 0)
-        except ProcessLookupError:
-            return None
-        except PermissionError:
-            return announced  # somebody else's process is a process
-        return announced
+        return announced if alive(announced.pid) else None
 
     def region_name(self, environ: Mapping[str, str] | None = None) -> str:
         """The region a local command works in."""

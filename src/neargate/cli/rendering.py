@@ -12,6 +12,9 @@ Line = tuple[tuple[str, str], ...]
 LIVE_LOG_LINES = 8
 FAILED_LOG_LINES = 25
 
+_COMMAND = "Running command "  # how CodeBuild's log begins and ends a command
+_FAILED_COMMAND = "Command did not exit successfully"
+
 _MARKS = {
     "": ("○", "dim"),
     "InProgress": ("●", "cyan"),
@@ -35,7 +38,7 @@ def delivery_lines(delivery: Delivery, now: float) -> list[Line]:
         for action in stage.actions:
             lines += _action_lines(_label(stage, action), width, action, now)
     if delivery.waiting and not delivery.over:
-        lines.append(((f"  waits: {delivery.waiting}", "yellow"),))
+        lines.append(((f"  {delivery.waiting}", "yellow"),))
     return lines
 
 
@@ -79,7 +82,7 @@ def resource_lines(resources: Sequence[Resource]) -> list[Line]:
     for r in resources:
         mark, style = _resource_mark(r.status)
         failed = r.status.endswith("_FAILED")
-        said = f"waits: {r.waiting}" if r.waiting else r.reason if failed else ""
+        said = r.waiting if r.waiting else r.reason if failed else ""
         lines.append(
             (
                 (f"  {mark} ", style),
@@ -125,10 +128,20 @@ def failure_lines(delivery: Delivery) -> list[Line]:
     lines: list[Line] = [
         ((f"{stage.name} failed: {action.error or action.summary or action.status}", "bold red"),)
     ]
-    lines += [((f"  │ {line}", ""),) for line in action.log[-FAILED_LOG_LINES:]]
+    lines += [((f"  │ {line}", ""),) for line in failing_lines(action.log)]
     if action.stack is not None:
         lines += stack_lines(action.stack)
     return lines
+
+
+def failing_lines(log: Sequence[str]) -> list[str]:
+    """The end of a build's log as far as its first failing command: what CodeBuild does after that explains nothing.
+
+    CodeBuild's own lines before the command that failed are left out too.
+    """
+    end = next((i for i, line in enumerate(log) if _FAILED_COMMAND in line), len(log) - 1)
+    begin = max((i for i, line in enumerate(log[:end]) if _COMMAND in line), default=0)
+    return list(log[begin : end + 1])[-FAILED_LOG_LINES:]
 
 
 def serving_lines(environments: Sequence[Environment]) -> list[Line]:

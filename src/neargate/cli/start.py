@@ -90,7 +90,7 @@ def start_detached(
         if process.poll() is not None:
             raise click.ClickException(_last_error(Path(log.name), before, process.returncode))
         announced = place.announced()
-        if announced is not None and announced.pid == process.pid and _answers(announced):
+        if announced is not None and announced.pid == process.pid and answers(announced):
             return announced
         time.sleep(0.02)
     raise click.ClickException(
@@ -106,7 +106,8 @@ def command(data: Path, port: int, host: str, on_stop: str) -> Sequence[str]:
     )
 
 
-def _answers(announced: Announced) -> bool:
+def answers(announced: Announced) -> bool:
+    """Whether the server that announced itself is the one that answers there."""
     try:
         return bool(own(announced.address, "GET", "health", seconds=2)["pid"] == announced.pid)
     except Unreachable:

@@ -26,7 +26,7 @@ from neargate.cli.pipelines import deployed_stacks, execution_to_follow, executi
 from neargate.cli.place import DEFAULT_PORT, Place, place_options
 from neargate.cli.rendering import environment_lines, failure_lines, serving_lines
 from neargate.cli.screen import Screen, say, screen
-from neargate.cli.start import address_line, start_detached
+from neargate.cli.start import address_line, answers, start_detached
 
 PATIENCE = 300.0  # seconds for which a server that went away is waited for
 _ENGINE_SECONDS = 40.0
@@ -112,8 +112,8 @@ def _have_cloud(place: Place, port: int) -> None:
     """A server that answers, with an engine. Raises ClickException that says what is missing; a server that was
     started in vain is stopped again."""
     announced = place.announced()
-    started = announced is None
-    if announced is None:
+    started = announced is None or not answers(announced)
+    if announced is None or started:
         announced = start_detached(place.data, port=port)
     click.echo(address_line(announced, place.data))
     cloud = Cloud(place)
