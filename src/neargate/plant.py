@@ -70,7 +70,8 @@ class Plant:
         stacks = StackDriver(self.store, self.dispatcher, self.clock)
         pipelines = PipelineDriver(self.store, self.dispatcher, self.clock, self.ids, self.repositories)
         housekeeping = Housekeeping(self.store, self.dispatcher, self.clock)
-        runtime = EngineRuntime(EngineFinder(self.engine_directory))
+        finder = EngineFinder(self.engine_directory)
+        runtime = EngineRuntime(finder)
         fabric = LinuxFabric(owner)
         self._runtime, self._fabric = runtime, fabric
         try:
@@ -78,14 +79,16 @@ class Plant:
                 group.create_task(stacks.run())
                 group.create_task(pipelines.run())
                 group.create_task(housekeeping.run())
-                self._containers = group.create_task(self._run_containers(owner, runtime, fabric))
+                self._containers = group.create_task(self._run_containers(owner, finder, runtime, fabric))
         finally:
             await runtime.close()
+            await finder.private.leave()
 
-    async def _run_containers(self, owner: str, runtime: EngineRuntime, fabric: LinuxFabric) -> None:
+    async def _run_containers(
+        self, owner: str, finder: EngineFinder, runtime: EngineRuntime, fabric: LinuxFabric
+    ) -> None:
         services = ServiceDriver(self.store, self.dispatcher, self.clock)
         await self._find_engine(runtime, fabric)
-        address = await runtime.connection.address()
         task_side = TaskSide(self.front, self.dispatcher, self.clock, lambda identity, path: None)
         link_local = LinkLocal(task_side)
         images = EcrImages(runtime, self.dispatcher)
@@ -102,7 +105,7 @@ class Plant:
 
         def engine_socket(caller: Caller, build_id: str) -> EngineSocket:
             return EngineSocket(
-                address.url, self.dispatcher, caller, owner, build_id, self.dispatcher.settings.port
+                finder, self.dispatcher, caller, owner, build_id, self.dispatcher.settings.port
             )
 
         builds = BuildDriver(

@@ -23,6 +23,7 @@ from neargate.model.runtime import ImageUnavailable
 from neargate.runtimes.base_images import PYTHON, BaseImages
 from neargate.runtimes.ecr_images import EcrImages
 from neargate.runtimes.engine import EngineRuntime
+from neargate.runtimes.engine_connection import EngineAddress
 from neargate.runtimes.private_engine import EngineFinder, default_directory
 from neargate.services.dispatch import Dispatcher
 from neargate.store.blobs import BlobDirectory
@@ -61,8 +62,11 @@ class Cloud:
 
     @asynccontextmanager
     async def build(self, name: str) -> AsyncIterator[Build]:
+        async def locate() -> EngineAddress:
+            return EngineAddress(self.url)
+
         server = EngineSocket(
-            self.url, self.dispatcher, CALLER, self.owner, name, self.dispatcher.settings.port
+            locate, self.dispatcher, CALLER, self.owner, name, self.dispatcher.settings.port
         )
         path = self.directory / f"{name}.sock"
         await server.start(path)

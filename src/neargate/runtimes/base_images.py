@@ -183,7 +183,8 @@ def _context(dockerfile: str) -> bytes:
 
 
 async def _make(directory: Path) -> int:
-    runtime = EngineRuntime(EngineFinder(directory))
+    finder = EngineFinder(directory)
+    runtime = EngineRuntime(finder)
     images = BaseImages(runtime, directory, lambda text: print(text, flush=True))
     try:
         for reference in (PYTHON, BUILDER):
@@ -194,6 +195,7 @@ async def _make(directory: Path) -> int:
         return 1
     finally:
         await runtime.close()
+        await finder.private.leave()
     return 0
 
 

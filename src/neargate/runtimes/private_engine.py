@@ -2,7 +2,8 @@
 
 The private engine is `podman system service` with its images, containers and settings under one directory;
 nothing under /etc is touched, and no other Podman on the machine sees it. It runs in a session of its own, so
-that it outlives the server, and ends by itself when nobody has been connected for a while.
+that it outlives the server; the last one that leaves it ends it. (Podman's own idle timer does not do: 4.3.1 forgets
+connections that were upgraded, and ends while a build still streams.)
 """
 
 from __future__ import annotations
@@ -26,9 +27,6 @@ from neargate.runtimes.hard_limits import listener
 
 DEBIAN_PACKAGES = ("podman", "runc", "netavark", "aardvark-dns", "catatonit")
 """What the private engine runs on."""
-
-IDLE_SECONDS = 60
-"""How long the private engine stays when nobody is connected."""
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 1.0
@@ -93,6 +91,7 @@ class PrivateEngine:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.socket = directory / "podman.sock"
+        self._users: int | None = None
 
     @property
     def url(self) -> str:
@@ -104,6 +103,7 @@ class PrivateEngine:
         Two servers that need it at once start it once. Raises `EngineUnavailable`.
         """
         address = EngineAddress(self.url, private=True, directory=str(self.directory))
+        self._join()
         if await answers(self.url):
             return address
         runtime = self._requirements()
@@ -112,6 +112,26 @@ class PrivateEngine:
                 self._configure(runtime)
                 await self._start(runtime)
         return address
+
+    def _join(self) -> None:
+        """Count as a user until `leave`, or until this process ends, however it ends."""
+        if self._users is None:
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._users = os.open(self.directory / "users.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+
+    async def leave(self) -> None:
+        """Stop using the service; the last user ends it. Containers go on. Leaving twice is fine."""
+        users, self._users = self._users, None
+        if users is None:
+            return
+        try:
+            async with self._only_starter():
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    await self.stop()
+        finally:
+            os.close(users)
 
     def pid(self) -> int | None:
         """The service's process, asked of the socket it listens on; None where it does not run."""
@@ -187,7 +207,7 @@ class PrivateEngine:
         try:
             launcher = await asyncio.create_subprocess_exec(
                 *("setsid", "--fork", "podman", *self.options(runtime)),
-                *("system", "service", f"--time={IDLE_SECONDS}", self.url),
+                *("system", "service", "--time=0", self.url),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

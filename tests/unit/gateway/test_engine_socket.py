@@ -19,6 +19,7 @@ from neargate.gateway.engine_socket.dockerfile import rewritten
 from neargate.gateway.engine_socket.names import BuildNames, slug_of
 from neargate.gateway.registry.names import locate
 from neargate.model.ecr import Registry
+from neargate.runtimes.engine_connection import EngineAddress
 from tests.unit.services.cloud import ACCOUNT, REGION, Cloud, cloud
 
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
@@ -141,9 +142,11 @@ class Build:
     def __init__(self, aws: Cloud, directory: Path) -> None:
         self.aws = aws
         self.path = directory / "engine.sock"
-        self.socket = EngineSocket(
-            f"unix://{directory}/nobody.sock", aws.dispatcher, aws.caller, "owner", "web:1", 4566
-        )
+
+        async def locate() -> EngineAddress:
+            return EngineAddress(f"unix://{directory}/nobody.sock")
+
+        self.socket = EngineSocket(locate, aws.dispatcher, aws.caller, "owner", "web:1", 4566)
 
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         reader, writer = await asyncio.open_unix_connection(self.path)

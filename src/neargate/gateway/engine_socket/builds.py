@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import urlencode
 
 from neargate.gateway.engine_socket.build_context import rewrite_file
 from neargate.gateway.engine_socket.dockerfile import rewritten
 from neargate.gateway.engine_socket.names import qualified
-from neargate.gateway.engine_socket.session import Session, all_credentials, encoded
+from neargate.gateway.engine_socket.session import Session, all_credentials, complain, encoded
 from neargate.gateway.engine_socket.wire import Exchange, Refusal
 from neargate.model.ecr import parse_reference, parse_registry
 
@@ -52,7 +53,14 @@ async def build(session: Session, exchange: Exchange) -> None:
     )
     if exchange.query.get("remote"):
         body = None
-    await session.relay(exchange, "POST", f"build?{query}", body=body, headers=headers)
+    lines = await session.relay(exchange, "POST", f"build?{query}", body=body, headers=headers)
+    if not any(_is_end(line) for line in lines) and exchange.query.get("q", "") not in {"1", "true"}:
+        await complain(exchange, "The container engine went away in the middle of the build.")
+
+
+def _is_end(line: dict[str, Any]) -> bool:
+    """True for the line that closes a build: its failure, or the image it made."""
+    return "error" in line or "aux" in line or "Successfully built" in str(line.get("stream", ""))
 
 
 def _parameters(session: Session, exchange: Exchange) -> list[tuple[str, str]]:

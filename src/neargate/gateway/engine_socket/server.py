@@ -16,7 +16,7 @@ from neargate.gateway.engine_socket.session import Session, complain
 from neargate.gateway.engine_socket.wire import Exchange, Refusal, serve_connection
 from neargate.model.operations import Caller
 from neargate.model.runtime import EngineUnavailable
-from neargate.runtimes.engine_connection import EngineAddress, EngineConnection, Refused
+from neargate.runtimes.engine_connection import EngineConnection, Locate, Refused
 from neargate.services.dispatch import Dispatcher
 
 log = structlog.get_logger()
@@ -25,21 +25,22 @@ _VERBS = frozenset({"start", "stop", "kill", "restart", "pause", "unpause", "res
 
 
 class EngineSocket:
-    """Serves one build. `caller` is who its pulls and pushes act for, `owner` the label that says whose
-    containers and images these are, `registry_port` where this server's registry listens on 127.0.0.1."""
+    """Serves one build.
+
+    `locate` finds the engine (again, where it went away). `caller` is who its pulls and pushes act for, `owner` the
+    label that says whose containers and images these are, `registry_port` where this server's registry listens on
+    127.0.0.1.
+    """
 
     def __init__(
         self,
-        engine_url: str,
+        locate: Locate,
         dispatcher: Dispatcher,
         caller: Caller,
         owner: str,
         build_id: str,
         registry_port: int,
     ) -> None:
-        async def locate() -> EngineAddress:
-            return EngineAddress(engine_url)
-
         names = BuildNames(registry_port, slug_of(build_id))
         self._session = Session(names, EngineConnection(locate), dispatcher, caller, owner, build_id)
         self._server: asyncio.Server | None = None
