@@ -43,11 +43,13 @@ class LinkLocalRecord:
 
     def __init__(self) -> None:
         self.serving: dict[Any, Any] = {}
+        self.served = asyncio.Event()
 
     async def serve(self, sock: Any, identity: Any) -> None:
         if identity in self.serving:
             raise ValueError(f"{identity!r} is served already")
         self.serving[identity] = sock
+        self.served.set()
 
     async def stop(self, identity: Any) -> None:
         sock = self.serving.pop(identity, None)

@@ -300,8 +300,7 @@ async def test_a_restart_takes_running_tasks_over_and_loses_and_repeats_no_line(
         await asyncio.sleep(0.01)
         await world.start()
         async with asyncio.timeout(3):
-            while not world.link_local.serving:
-                await asyncio.sleep(0.005)
+            await world.link_local.served.wait()
         await world.call("StopTask", cluster="c", task=arn)
         await world.until_status(arn, "STOPPED")
         assert len(before) == 1
@@ -360,6 +359,20 @@ async def test_empty_volumes_are_shared_between_containers_and_removed_with_the_
         await world.call("StopTask", cluster="c", task=arn)
         await world.until_status(arn, "STOPPED")
         assert list(volumes.iterdir()) == []
+
+
+async def test_several_containers_share_the_tasks_limits() -> None:
+    async with ecs_world() as world:
+        definition = await world.register(container("app", memory=128), container("side", cpu=64))
+        await world.until_status(await world.run_task(definition), "RUNNING")
+        ((sandbox, _),) = world.containers.sandboxes.values()
+        assert (sandbox.cpus, sandbox.memory_mib) == (0.25, 512)
+        specs = {
+            p.spec.labels["com.amazonaws.ecs.container-name"]: p.spec
+            for p in world.containers.containers.values()
+        }
+        assert (specs["app"].memory_mib, specs["side"].memory_mib) == (128, 512)
+        assert (specs["app"].cpus, specs["side"].cpu_shares) == (None, 64)
 
 
 async def test_overrides_replace_the_command_and_add_to_the_environment() -> None:

@@ -58,7 +58,6 @@ _EAGER = (
     planner.FetchImage,
     planner.Create,
     planner.Start,
-    planner.WatchPorts,
 )
 """Actions that need not wait for the record: whatever they make carries labels and is found again."""
 
