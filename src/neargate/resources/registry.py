@@ -9,6 +9,7 @@ from neargate.resources.declaration import ResourceType
 _MODULES = {
     "AWS::CodeBuild": "codebuild",
     "AWS::CodePipeline": "codepipeline",
+    "AWS::EC2": "ec2",
     "AWS::ECR": "ecr",
     "AWS::ECS": "ecs",
     "AWS::IAM": "iam",
