@@ -5,7 +5,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 CLIENTS = .venv-clients
 AWS_CLI = awscli==1.46.3
-PIP = pip install --quiet --disable-pip-version-check
+PIP = pip install --quiet --quiet --disable-pip-version-check
 DONE = $(VENV)/.done
 
 .PHONY: help setup demo lint check test bench lock clean

@@ -37,7 +37,14 @@ class Check:
 
 @click.command()
 @data_option
-@click.option("--port", default=DEFAULT_PORT, show_default=True, help="The port that the server shall use.")
+@click.option(
+    "--port",
+    default=DEFAULT_PORT,
+    envvar="NEARGATE_PORT",
+    show_envvar=True,
+    show_default=True,
+    help="The port that the server shall use.",
+)
 def doctor(data: Path | None, port: int) -> None:
     """Explain the state of this machine. Exit code 1 where something that a delivery needs is missing."""
     checks = list(examine(Place(data.absolute() if data else default_data()), port))

@@ -19,7 +19,13 @@ _ANSWER_SECONDS = 20.0
 
 @click.command()
 @click.option(
-    "--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535), help="0 = any free one."
+    "--port",
+    default=DEFAULT_PORT,
+    envvar="NEARGATE_PORT",
+    show_envvar=True,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="0 = any free one.",
 )
 @data_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")

@@ -56,7 +56,12 @@ class Project:
 )
 @click.option("--dirty", is_flag=True, help="Deliver the last commit although files were changed since.")
 @click.option(
-    "--port", default=DEFAULT_PORT, show_default=True, help="Where to start the local cloud, if none runs."
+    "--port",
+    default=DEFAULT_PORT,
+    envvar="NEARGATE_PORT",
+    show_envvar=True,
+    show_default=True,
+    help="Where to start the local cloud, if none runs.",
 )
 @place_options
 def up(
