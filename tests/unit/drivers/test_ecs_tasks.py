@@ -9,6 +9,7 @@ import pytest
 
 from neargate.drivers.ecs.network import TaskIdentity
 from neargate.model.ecs import Task
+from neargate.model.logs import LogStream
 from neargate.runtimes.memory import Process, cannot_start, exits, never_ends, serves
 from tests.unit.drivers.ecs_world import EcsWorld, container, ecs_world, logged
 
@@ -101,6 +102,18 @@ async def test_an_essential_container_that_exits_stops_the_task_and_all_its_line
         assert shown["stoppedReason"] == "Essential container in task exited"
         assert shown["containers"][0]["exitCode"] == 3
         assert await log_lines(world, arn) == [f"line {n}" for n in range(500)]
+
+
+async def test_more_lines_than_one_call_of_put_log_events_takes_arrive_in_order() -> None:
+    async with ecs_world() as world:
+        wanted = [f"{n:06d}" for n in range(25_000)]
+        world.containers.default = exits(0, *wanted)
+        arn = await world.run_task(await world.register(logged()))
+        await world.until_status(arn, "STOPPED")
+        found = world.store.read(
+            lambda view: view.log_events([stream.key for stream in view.scan(LogStream)], limit=30_000)
+        )
+        assert [event.message for event in found] == wanted
 
 
 async def test_an_image_that_cannot_be_pulled_stops_the_task_in_fargates_words() -> None:

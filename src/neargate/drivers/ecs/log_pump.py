@@ -87,22 +87,22 @@ class LogPump:
         if _options(container) is None:
             return
         cursor = self._store.read(lambda view: view.get(LogCursor, _cursor(task, container, 0).key))
-        lines: asyncio.Queue[LogLine | None] = asyncio.Queue(_WAITING)
+        lines = _Lines()
         reading = asyncio.create_task(self._read(runtime_id, cursor.at if cursor else None, lines))
         try:
             over = False
             while not over:
-                batch, over = await _next_batch(lines)
+                batch, over = await lines.batch()
                 for part in _parts(batch):
                     await self._write_part(task, container, part)
-                if not over and lines.qsize() < _MOST_EVENTS:
+                if not over and lines.waiting < _MOST_EVENTS:
                     await asyncio.sleep(_PAUSE)
             await reading
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
 
-    async def _read(self, runtime_id: str, since: int | None, lines: asyncio.Queue[LogLine | None]) -> None:
+    async def _read(self, runtime_id: str, since: int | None, lines: _Lines) -> None:
         try:
             async with contextlib.aclosing(self._runtime.logs(runtime_id, since)) as found:
                 async for line in found:
@@ -110,8 +110,7 @@ class LogPump:
         except NoSuchContainer:
             log.warning("logs.container-vanished", container=runtime_id)
         finally:
-            with contextlib.suppress(asyncio.QueueFull):
-                lines.put_nowait(None)
+            lines.end()
 
     async def _write_part(self, task: Task, container: Json, part: Sequence[LogLine]) -> None:
         options = _options(container) or {}
@@ -141,16 +140,36 @@ class LogPump:
             log.warning("logs.lost", task=task.arn, lines=len(part), reason=refused.message)
 
 
-async def _next_batch(lines: asyncio.Queue[LogLine | None]) -> tuple[list[LogLine], bool]:
-    """What there is, at least one line, and whether that was all there will ever be."""
-    batch: list[LogLine] = []
-    line = await lines.get()
-    while line is not None:
-        batch.append(line)
-        if lines.empty():
-            return batch, False
-        line = lines.get_nowait()
-    return batch, True
+class _Lines:
+    """Lines between their reader and their writer; the reader waits where too many are waiting."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[LogLine | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(_WAITING)
+
+    @property
+    def waiting(self) -> int:
+        return self._queue.qsize()
+
+    async def put(self, line: LogLine) -> None:
+        await self._room.acquire()
+        self._queue.put_nowait(line)
+
+    def end(self) -> None:
+        """No line comes any more. Never waits."""
+        self._queue.put_nowait(None)
+
+    async def batch(self) -> tuple[list[LogLine], bool]:
+        """What there is, at least one line unless it is over, and whether that was all there will ever be."""
+        batch: list[LogLine] = []
+        line = await self._queue.get()
+        while line is not None:
+            batch.append(line)
+            self._room.release()
+            if self._queue.empty():
+                return batch, False
+            line = self._queue.get_nowait()
+        return batch, True
 
 
 def _parts(batch: Sequence[LogLine]) -> list[list[LogLine]]:

@@ -108,12 +108,13 @@ class TaskDriver:
     async def run(self) -> None:
         """Work until cancelled. Containers keep running then."""
         await self._adopt_once_there_is_an_engine()
-        watching = asyncio.create_task(self._watch(), name="ecs-tasks watch")
         try:
-            await self._queue.serve(self._store, frozenset({Task.KIND}), lambda _, key: key, self._keys())
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch())
+                group.create_task(
+                    self._queue.serve(self._store, frozenset({Task.KIND}), lambda _, key: key, self._keys())
+                )
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
             for live in self._live.values():
                 await live.cancel()
 
@@ -270,7 +271,8 @@ class TaskDriver:
                 await self._runtime.remove(state.id)
         ids = {task.id for task in active.values()}
         for attachment in await self._fabric.attached():
-            if attachment.interface.labels.get("task", next(iter(ids), "")) not in ids:
+            mine = attachment.interface.labels.get("task")
+            if mine is not None and mine not in ids:
                 await self._fabric.detach(attachment.interface.eni_id)
         for sandbox in await self._runtime.list_sandboxes(ours):
             arn = sandbox.labels.get(TASK_LABEL)
