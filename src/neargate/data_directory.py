@@ -48,6 +48,10 @@ class DataDirectory:
         return self.root / "builds"
 
     @property
+    def volumes(self) -> Path:
+        return self.root / "volumes"
+
+    @property
     def log(self) -> Path:
         return self.root / "neargate.log"
 

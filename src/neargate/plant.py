@@ -14,7 +14,7 @@ import structlog
 
 from neargate.data_directory import DataDirectory
 from neargate.drivers.builds import BuildDriver
-from neargate.drivers.ecs import ServiceDriver, TaskDriver
+from neargate.drivers.ecs import ServiceDriver, TaskDriver, TaskMetadata
 from neargate.drivers.housekeeping import Housekeeping
 from neargate.drivers.pipelines import PipelineDriver
 from neargate.drivers.stacks import StackDriver
@@ -89,7 +89,7 @@ class Plant:
     ) -> None:
         services = ServiceDriver(self.store, self.dispatcher, self.clock)
         await self._find_engine(runtime, fabric)
-        task_side = TaskSide(self.front, self.dispatcher, self.clock, lambda identity, path: None)
+        task_side = TaskSide(self.front, self.dispatcher, self.clock, TaskMetadata(self.store))
         link_local = LinkLocal(task_side)
         images = EcrImages(runtime, self.dispatcher)
         tasks = TaskDriver(
@@ -101,6 +101,7 @@ class Plant:
             images=images,
             link_local=link_local,
             owner=owner,
+            directory=self.data.volumes,
         )
 
         def engine_socket(caller: Caller, build_id: str) -> EngineSocket:

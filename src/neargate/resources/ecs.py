@@ -194,13 +194,9 @@ def _service_ready(existing: Existing) -> Steps[Readiness]:
 
 
 def _was_rolled_back(primary: Json, existing: Existing) -> bool:
+    """UpdateService makes the wanted definition PRIMARY at once: another one there is ECS's own rollback."""
     wanted = existing.desired.properties.get("TaskDefinition")
-    return (
-        "rolling back" in (primary.get("rolloutStateReason") or "")
-        and isinstance(wanted, str)
-        and wanted.startswith("arn:")
-        and primary["taskDefinition"] != wanted
-    )
+    return isinstance(wanted, str) and wanted.startswith("arn:") and primary["taskDefinition"] != wanted
 
 
 def _why(service: Json, running: int, desired: int) -> str:

@@ -77,7 +77,7 @@ def _s3_location(cx: Context, url: str) -> tuple[str, str]:
 def parsed(text: str) -> language.Template:
     """The template, valid in itself and of types that Neargate has."""
     template = language.parse(text)
-    language.validate(template)
+    language.validate(template, schemas.supports_attribute)
     return template
 
 
@@ -180,6 +180,7 @@ def stack_input(
         capabilities=capabilities,
     )
     opened = evaluation.open_stack(wanted, place, {})
+    language.check_rules(template, opened.scope)
     check_supported(opened)
     return wanted, opened
 
