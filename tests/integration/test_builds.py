@@ -50,7 +50,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "product-service"
 ACCOUNT, REGION = "000000000000", "us-east-1"
 CALLER = Caller(ACCOUNT, REGION, f"arn:aws:iam::{ACCOUNT}:root")
 PIPELINE = attrs.evolve(CALLER, via="codepipeline.amazonaws.com")
-TEST_SECONDS = 240
+TEST_SECONDS = 120
 
 
 @attrs.define
@@ -64,7 +64,6 @@ class Cloud:
     front: Front
     runtime: EngineRuntime
     fabric: LinuxFabric
-    url: str
     owner: str
 
     async def call(self, service: str, operation: str, caller: Caller = CALLER, **request: Any) -> Json:
@@ -77,7 +76,9 @@ class Cloud:
 
         def engine_socket(caller: Caller, build_id: str) -> EngineSocket:
             port = self.dispatcher.settings.port
-            return EngineSocket(self.url, self.dispatcher, caller, self.owner, build_id, port)
+            return EngineSocket(
+                self.runtime.connection.address, self.dispatcher, caller, self.owner, build_id, port
+            )
 
         driver = BuildDriver(
             store=self.store,
@@ -173,9 +174,8 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
     for reference in (PYTHON, BUILDER):
         await images.ensure(reference)
     await fabric.open()
-    url = (await runtime.info()).socket
     try:
-        yield Cloud(tmp_path, store, blobs, dispatcher, front, runtime, fabric, url, owner)
+        yield Cloud(tmp_path, store, blobs, dispatcher, front, runtime, fabric, owner)
     finally:
         await runtime.remove_owned({"dev.neargate.owner": owner})
         await fabric.remove_owned()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -288,10 +289,7 @@ async def test_an_interrupted_build_starts_again_from_the_beginning(plant: Plant
     await plant.project(spec(f'"{command}"', "echo second"), environment={"privilegedMode": True})
     async with plant.server():
         build_id = await plant.start()
-        await plant.until(build_id, lambda build: build.current_phase == "BUILD")
-        while not flag.exists():
-            await plant.until(build_id, lambda _: True)
-            await _breathe()
+        await _exists(flag)
     assert plant.left() != []
     async with plant.server():
         build = await plant.finished(build_id)
@@ -328,6 +326,24 @@ async def test_what_finished_while_no_server_ran_is_taken_as_it_is(plant: Plant,
         assert plant.left() == []
 
 
+@pytest.mark.parametrize(("privileged", "status", "attempts"), [(False, "FAILED", 1), (True, "SUCCEEDED", 2)])
+async def test_a_failure_after_the_servers_end_counts_unless_docker_was_missing(
+    plant: Plant, tmp_path: Path, privileged: bool, status: str, attempts: int
+) -> None:
+    began, flag = tmp_path / "began", tmp_path / "server is gone"
+    command = f"test -e {began} || {{ touch {began}; while ! test -e '{flag}'; do sleep 0.02; done; false; }}"
+    await plant.project(spec(f'"{command}"'), environment={"privilegedMode": privileged})
+    async with plant.server():
+        build_id = await plant.start()
+        await _exists(began)
+    flag.touch()
+    await next(iter(plant.world.containers.values())).over.wait()
+    async with plant.server():
+        build = await plant.finished(build_id)
+        assert (build["buildStatus"], plant.record(build_id).attempt) == (status, attempts)
+        assert plant.left() == []
+
+
 async def test_workspaces_that_nobody_knows_are_removed(plant: Plant) -> None:
     stray = plant.directory / "builds" / "stray"
     stray.mkdir(parents=True)
@@ -337,5 +353,8 @@ async def test_workspaces_that_nobody_knows_are_removed(plant: Plant) -> None:
         assert not stray.exists()
 
 
-async def _breathe() -> None:
-    await asyncio.sleep(0.01)
+async def _exists(path: Path) -> None:
+    """Until a command of the build has made that file."""
+    async with asyncio.timeout(20):
+        while not os.path.exists(path):
+            await asyncio.sleep(0.01)

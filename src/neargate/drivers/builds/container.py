@@ -28,8 +28,6 @@ OWNER_LABEL = "dev.neargate.owner"
 CODEBUILD_LABEL = "dev.neargate.codebuild"
 """On a build's own container and sandbox. (`dev.neargate.build` marks what it runs through its docker socket.)"""
 
-SOCKET = "docker.sock"
-
 _SIZES = {
     "BUILD_GENERAL1_SMALL": (2, 4),
     "BUILD_GENERAL1_MEDIUM": (4, 8),
@@ -77,7 +75,7 @@ def container_spec(
     """Root, as in CodeBuild, whoever the image's user is. A privileged build gets Docker, not the machine."""
     mounts = [Mount(str(workspace.root), OUTPUT)]
     if build.declared["environment"].get("privilegedMode"):
-        mounts.append(Mount(str(workspace.socket_directory / SOCKET), f"/var/run/{SOCKET}"))
+        mounts.append(Mount(str(workspace.socket), "/var/run/docker.sock"))
     return ContainerSpec(
         name=name(build),
         image=image,
@@ -96,6 +94,16 @@ async def own_container(runtime: Runtime, owner: str, build: Build) -> Container
     """The container of this attempt, in whatever state."""
     found = await runtime.list(labels(owner, build))
     return next((each for each in found if each.name == name(build)), None)
+
+
+async def failed(runtime: Runtime, container_id: str, build: Build) -> bool:
+    """Whether a phase failed in a container that has exited, as its own output says."""
+    async with contextlib.aclosing(runtime.logs(container_id)) as lines:
+        async for line in lines:
+            match line.text.partition(mark(build))[2].split():
+                case ["left", _, state, *_] if state != SUCCEEDED:
+                    return True
+    return False
 
 
 async def follow(runtime: Runtime, container_id: str, ledger: Ledger, narrator: Narrator) -> ContainerState:

@@ -188,7 +188,7 @@ class Course:
         await asyncio.to_thread(workspace.write_script, text)
         if build.declared["environment"].get("privilegedMode"):
             self.socket = self._site.engine_socket(role_caller(build), build.id)
-            await self.socket.start(str(workspace.socket_directory / container.SOCKET))
+            await self.socket.start(str(workspace.socket))
         wanted = container.container_spec(
             self._site.owner, build, sandbox, image.id, workspace, variables.values
         )

@@ -32,7 +32,7 @@ class BuildDriver:
     """Runs builds in containers. `directory` holds their workspaces, `image_mapping` names other images for those
     that projects name, `engine_socket(caller, build_id)` makes the Docker socket of a privileged build.
 
-    After a crash a build whose container has finished is concluded from what it left; any other one starts again
+    After a crash a build whose container has finished is concluded from what it left. Any other one starts again
     from the beginning, since its docker socket ended with the server.
     """
 
@@ -116,6 +116,14 @@ class BuildDriver:
         stopped = asyncio.create_task(over.wait())
         try:
             await asyncio.wait((run, stopped), return_when=asyncio.FIRST_COMPLETED)
+        except (
+            asyncio.CancelledError
+        ):  # the server stops; what the build runs through its socket cannot go on
+            run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
+            if course.socket is not None:
+                await course.socket.stop()
+            raise
         finally:
             self._over.pop(key, None)
             for task in (run, stopped):
@@ -139,11 +147,21 @@ class BuildDriver:
         await course.run(finished)
 
     async def _finished(self, build: Build) -> ContainerState | None:
-        """The container of the last attempt, if it came to its end by itself."""
+        """The container of the last attempt, if it came to its end by itself.
+
+        The end of a privileged build that failed is not its own, unless it had failed before the server ended: the
+        docker socket was gone.
+        """
         if not build.attempt:
             return None
-        found = await container.own_container(self._site.runtime, self._site.owner, build)
-        return found if found is not None and found.status == "exited" and found.exit_code == 0 else None
+        runtime = self._site.runtime
+        found = await container.own_container(runtime, self._site.owner, build)
+        if found is None or found.status != "exited" or found.exit_code != 0:
+            return None
+        needs_socket = build.declared["environment"].get("privilegedMode") and not build.failed
+        if needs_socket and await container.failed(runtime, found.id, build):
+            return None
+        return found
 
     # -- afterwards ----------------------------------------------------------------------------------------
 
@@ -175,10 +193,10 @@ class BuildDriver:
     async def _stop_socket(self, build: Build, socket: EngineSocket | None) -> None:
         """With the socket goes what the build ran through it; after a crash a new one takes its place first."""
         if socket is None and build.attempt and build.declared["environment"].get("privilegedMode"):
-            directory = self._workspace(build.key).socket_directory
-            await asyncio.to_thread(directory.mkdir, mode=0o700, exist_ok=True)
+            workspace = self._workspace(build.key)
+            await asyncio.to_thread(workspace.make_room_for_socket)
             socket = self._site.engine_socket(role_caller(build), build.id)
-            await socket.start(str(directory / container.SOCKET))
+            await socket.start(str(workspace.socket))
         if socket is not None:
             await socket.stop()
 

@@ -21,16 +21,22 @@ OUTPUT = "/codebuild/output"
 TMP = f"{OUTPUT}/tmp"
 SCRIPT = "build.sh"
 
+_LONGEST_SOCKET = 100  # bytes of a path; the kernel takes 107
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip can tell
 
 
 @attrs.frozen
 class Workspace:
-    """`root` is mounted into the container at /codebuild/output. `uuid` decides the numbers of the source
-    directories, so that a build finds them again."""
+    """`base` is the build's own directory. `uuid` decides the numbers of the source directories, so that a build
+    finds them again."""
 
-    root: Path
+    base: Path
     uuid: str
+
+    @property
+    def root(self) -> Path:
+        """What the container has at /codebuild/output."""
+        return self.base / "output"
 
     def container_source(self, number: int = 0) -> str:
         """Source `number` (0 is the primary one) as the container sees it."""
@@ -44,8 +50,13 @@ class Workspace:
         return self.root / "tmp"
 
     @property
-    def socket_directory(self) -> Path:
-        """Where the build's docker socket lies: a unix socket's path must be short."""
+    def socket(self) -> Path:
+        """Where the build's docker socket lies: in its directory, unless that path is too long for a socket."""
+        path = self.base / "docker.sock"
+        return path if len(os.fsencode(path)) <= _LONGEST_SOCKET else self._elsewhere / "docker.sock"
+
+    @property
+    def _elsewhere(self) -> Path:
         return Path(tempfile.gettempdir()) / f"neargate-build-{self.uuid}"
 
     def make(self) -> None:
@@ -53,10 +64,13 @@ class Workspace:
         self.remove()
         self.tmp.mkdir(parents=True)
         self.source().mkdir(parents=True)
-        self.socket_directory.mkdir(mode=0o700)
+        self.make_room_for_socket()
+
+    def make_room_for_socket(self) -> None:
+        self.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def remove(self) -> None:
-        for path in (self.root, self.socket_directory):
+        for path in (self.base, self._elsewhere):
             if path.exists():
                 shutil.rmtree(path)
 
@@ -97,7 +111,7 @@ class Workspace:
 
     def pack(self, files: Sequence[tuple[str, str]], name: str) -> Path:
         """A zip of (path in the source, name in the zip), in that order, with their modes."""
-        archive = self.root / f"{name}.zip"
+        archive = self.base / f"{name}.zip"
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
             for path, inside in files:
                 file = self.source() / path
