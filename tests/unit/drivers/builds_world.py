@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import zipfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -196,16 +196,32 @@ class Plant:
 
     async def until(self, build_id: str, condition: Callable[[Build], bool]) -> Build:
         """Returns once the record satisfies the condition."""
+
+        async def holds() -> bool:
+            return condition(self.record(build_id))
+
+        await self._until(Build.KIND, holds)
+        return self.record(build_id)
+
+    async def said(self, build_id: str, line: str) -> None:
+        """Returns once the log has that line."""
+
+        async def holds() -> bool:
+            return line in await self.log(build_id)
+
+        await self.until(build_id, lambda build: build.current_phase not in ("QUEUED", "PROVISIONING"))
+        await self._until("log", holds)
+
+    async def _until(self, kind: str, holds: Callable[[], Awaitable[bool]]) -> None:
         changed = asyncio.Event()
-        unsubscribe = self.store.subscribe(frozenset({Build.KIND}), lambda *_: changed.set())
+        unsubscribe = self.store.subscribe(frozenset({kind}), lambda *_: changed.set())
         try:
             async with asyncio.timeout(20):
-                while not condition(self.record(build_id)):
+                while not await holds():
                     await changed.wait()
                     changed.clear()
         finally:
             unsubscribe()
-        return self.record(build_id)
 
     async def finished(self, build_id: str) -> Json:
         """The build as the API shows it, once nothing of it is left on the machine."""

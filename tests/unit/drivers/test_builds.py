@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -285,11 +283,11 @@ async def test_a_privileged_build_has_a_docker_socket_under_the_projects_role(pl
 
 async def test_an_interrupted_build_starts_again_from_the_beginning(plant: Plant, tmp_path: Path) -> None:
     flag = tmp_path / "second"
-    command = f"test -e {flag} || {{ echo first; touch {flag}; sleep 60; }}"
+    command = f"test -e {flag} || {{ touch {flag}; echo first; sleep 60; }}"
     await plant.project(spec(f'"{command}"', "echo second"), environment={"privilegedMode": True})
     async with plant.server():
         build_id = await plant.start()
-        await _exists(flag)
+        await plant.said(build_id, "first")
     assert plant.left() != []
     async with plant.server():
         build = await plant.finished(build_id)
@@ -331,11 +329,11 @@ async def test_a_failure_after_the_servers_end_counts_unless_docker_was_missing(
     plant: Plant, tmp_path: Path, privileged: bool, status: str, attempts: int
 ) -> None:
     began, flag = tmp_path / "began", tmp_path / "server is gone"
-    command = f"test -e {began} || {{ touch {began}; while ! test -e '{flag}'; do sleep 0.02; done; false; }}"
+    command = f"test -e {began} || {{ touch {began}; echo began; while ! test -e '{flag}'; do sleep 0.02; done; false; }}"
     await plant.project(spec(f'"{command}"'), environment={"privilegedMode": privileged})
     async with plant.server():
         build_id = await plant.start()
-        await _exists(began)
+        await plant.said(build_id, "began")
     flag.touch()
     await next(iter(plant.world.containers.values())).over.wait()
     async with plant.server():
@@ -351,10 +349,3 @@ async def test_workspaces_that_nobody_knows_are_removed(plant: Plant) -> None:
     async with plant.server():
         await plant.finished(await plant.start())
         assert not stray.exists()
-
-
-async def _exists(path: Path) -> None:
-    """Until a command of the build has made that file."""
-    async with asyncio.timeout(20):
-        while not os.path.exists(path):
-            await asyncio.sleep(0.01)
