@@ -329,7 +329,8 @@ async def test_a_failure_after_the_servers_end_counts_unless_docker_was_missing(
     plant: Plant, tmp_path: Path, privileged: bool, status: str, attempts: int
 ) -> None:
     began, flag = tmp_path / "began", tmp_path / "server is gone"
-    command = f"test -e {began} || {{ touch {began}; echo began; while ! test -e '{flag}'; do sleep 0.02; done; false; }}"
+    wait = f"while ! test -e '{flag}'; do sleep 0.02; done"
+    command = f"test -e {began} || {{ touch {began}; echo began; {wait}; false; }}"
     await plant.project(spec(f'"{command}"'), environment={"privilegedMode": privileged})
     async with plant.server():
         build_id = await plant.start()
