@@ -85,6 +85,8 @@ class StackDriver:
         return await self._write(stack, lambda cx, now: parameters.validate(cx, now, operation))
 
     async def _apply(self, stack: Stack, operation: StackOperation) -> bool:
+        if _is_late(stack, operation, self._clock.now()):
+            return await self._write(stack, lambda cx, now: finish.apply_late(cx, now, operation))
         resources = self._resources(stack)
         place = self._store.read(lambda view: place_of(view, stack))
         try:
@@ -260,6 +262,12 @@ class StackDriver:
             return result is not False
 
         return await self._store.write(write)
+
+
+def _is_late(stack: Stack, operation: StackOperation, now: float) -> bool:
+    """TimeoutInMinutes bounds a creation, and nothing else."""
+    minutes = stack.timeout_minutes
+    return operation.kind == "CREATE" and minutes is not None and now - operation.started > minutes * 60
 
 
 def _apply_progress(

@@ -47,7 +47,13 @@ def create_stack(cx: Context, request: Json) -> Json:
 
 def refuse_unhonoured(request: Mapping[str, Any]) -> None:
     """Members that change what happens and that Neargate does not honour yet."""
-    for member in ("StackPolicyBody", "StackPolicyURL", "ImportExistingResources", "ResourcesToImport"):
+    for member in (
+        "StackPolicyBody",
+        "StackPolicyURL",
+        "ImportExistingResources",
+        "ResourcesToImport",
+        "NotificationARNs",
+    ):
         if request.get(member):
             raise not_implemented(f"cloudformation: {member}", "cloudformation")
     configuration = request.get("RollbackConfiguration") or {}
