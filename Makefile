@@ -22,6 +22,7 @@ help:
 	@echo 'make clean   remove what make made; running clouds and their data stay (neargate reset removes them)'
 
 setup: $(DONE)/package $(DONE)/images
+	@:
 
 demo: setup
 	@$(BIN)/neargate up examples/product-service

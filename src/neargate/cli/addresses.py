@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from neargate.cli.cloud import Cloud, Json, Refused
 from neargate.cli.delivery import Address, Environment
+from neargate.cli.services import cluster_of
 from neargate.cli.stacks import described
 
 _CONNECT_SECONDS = 2.0
@@ -34,12 +35,6 @@ def _environment(cloud: Cloud, stack: str, seconds: float) -> Environment:
             return Environment(stack, tuple(addresses), trouble)
         addresses += of_service
     return Environment(stack, tuple(addresses))
-
-
-def cluster_of(service_arn: str) -> str:
-    """The cluster in `arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/NAME`."""
-    parts = service_arn.split("/")
-    return parts[1] if len(parts) == 3 else "default"
 
 
 def _service(cloud: Cloud, arn: str, seconds: float) -> tuple[list[Address], str]:

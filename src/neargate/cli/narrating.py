@@ -63,6 +63,8 @@ class Narrator:
                 told.append(f"{r.logical_id} {r.status}{reason}")
             if r.waiting and self._new_wait(key, r.waiting):
                 told.append(f"{r.logical_id}: {r.waiting}")
+            if r.trouble and self._new_wait(f"{key} trouble", r.trouble):
+                told.append(f"{r.logical_id}: {r.trouble}")
         if self._statuses.get(stack.name) != stack.status:
             self._statuses[stack.name] = stack.status
             told.append(f"{stack.name} {stack.status}")

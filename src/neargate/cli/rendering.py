@@ -92,6 +92,8 @@ def resource_lines(resources: Sequence[Resource]) -> list[Line]:
                 (f"  {said}" if said else "", "red" if failed else "yellow"),
             )
         )
+        if r.trouble:
+            lines.append(((f"      {r.trouble}", "red"),))
     return lines
 
 

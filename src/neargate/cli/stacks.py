@@ -10,6 +10,7 @@ import attrs
 import click
 
 from neargate.cli.cloud import Cloud, Json, Refused
+from neargate.cli.services import last_stop
 
 _NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
 _CANCELLED = "cancelled"
@@ -19,13 +20,14 @@ NEVER_CREATED = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILE
 
 @attrs.frozen
 class Resource:
-    """A resource as DescribeStackResources shows it, and the sentence about what it waits for."""
+    """A resource as DescribeStackResources shows it, what it waits for, and what goes wrong meanwhile."""
 
     logical_id: str
     type: str
     status: str
     reason: str = ""
     waiting: str = ""
+    trouble: str = ""
 
 
 @attrs.frozen
@@ -98,11 +100,22 @@ def view(cloud: Cloud, name: str, *, after: str | None = None, reasons: bool = F
             r["ResourceStatus"],
             r.get("ResourceStatusReason", ""),
             waiting.get(r["LogicalResourceId"], ""),
+            _trouble(cloud, r),
         )
         for r in listed
     )
     failure = root_cause(events_after(cloud, stack["StackId"], after)) if reasons else ""
     return StackView(stack["StackName"], stack["StackStatus"], resources, failure)
+
+
+def _trouble(cloud: Cloud, resource: Json) -> str:
+    """Why the tasks of a service that is being made stop: CloudFormation would wait for hours without a word."""
+    arn = resource.get("PhysicalResourceId") or ""
+    if resource["ResourceType"] != "AWS::ECS::Service" or ":service/" not in arn:
+        return ""
+    if resource["ResourceStatus"] not in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
+        return ""
+    return last_stop(cloud, arn, resource["Timestamp"])
 
 
 def events_after(cloud: Cloud, stack: str, after: str | None) -> list[Json]:

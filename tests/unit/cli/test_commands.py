@@ -12,11 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from neargate.cli import COMMANDS, neargate, parameters
-from neargate.cli.addresses import cluster_of, container_ports
+from neargate.cli.addresses import container_ports
 from neargate.cli.doctor import Check, python, report
 from neargate.cli.engine import urls
 from neargate.cli.look import ago, log_line, table, task_row
 from neargate.cli.place import Place, default_data
+from neargate.cli.services import cluster_of, stop_sentence
 from neargate.cli.stacks import root_cause
 
 STACK = "arn:aws:cloudformation:us-east-1:000000000000:stack/Shop/1"
@@ -168,3 +169,26 @@ def test_ports_and_clusters() -> None:
     assert cluster_of("arn:aws:ecs:us-east-1:000000000000:service/s") == "default"
     mappings = [{"containerPort": 3000}, {"containerPort": 53, "protocol": "udp"}]
     assert container_ports({"containerDefinitions": [{"portMappings": mappings}, {}]}) == [3000]
+
+
+def test_why_tasks_stop() -> None:
+    def task(minute: int, code: str, *containers: dict[str, object]) -> dict[str, object]:
+        reason = "Essential container in task exited"
+        created = datetime(2026, 1, 1, 0, minute, tzinfo=UTC)
+        return {
+            "createdAt": created,
+            "stopCode": code,
+            "stoppedReason": reason,
+            "containers": list(containers),
+        }
+
+    crashed = task(
+        1, "EssentialContainerExited", {"name": "web", "exitCode": 1}, {"name": "proxy", "exitCode": 0}
+    )
+    unpulled = task(2, "TaskFailedToStart", {"name": "web", "reason": "CannotPullContainerError: gone"})
+    replaced = task(3, "ServiceSchedulerInitiated", {"name": "web", "exitCode": 143})
+    assert stop_sentence([crashed, replaced]) == (
+        "a task stopped: Essential container in task exited (web, exit code 1)"
+    )
+    assert stop_sentence([crashed, unpulled]).endswith(" (web: CannotPullContainerError: gone)")
+    assert stop_sentence([replaced]) == ""
