@@ -5,10 +5,12 @@ Nothing here imports the server: everything goes through the `neargate` and `aws
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -131,6 +133,22 @@ def get(url: str) -> str:
     with urllib.request.urlopen(url, timeout=5) as answer:
         body: bytes = answer.read()
         return body.decode()
+
+
+def post(url: str, request: Any) -> Any:
+    with urllib.request.urlopen(url, json.dumps(request).encode(), timeout=10) as answer:
+        return json.load(answer)
+
+
+def ask_engine(path: str, request: str) -> Any:
+    """GET from the container engine's socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(path)
+        client.sendall(f"GET {request} HTTP/1.0\r\nHost: engine\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        return json.loads(answer.read())
 
 
 def run(command: list[str], environment: dict[str, str], seconds: float, folder: Path | None = None) -> Done:

@@ -6,10 +6,11 @@ import ipaddress
 import json
 import subprocess
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from tests.acceptance.machine import EXAMPLE, Machine, Project, address_of, get, wait_for
+from tests.acceptance.machine import EXAMPLE, Machine, Project, address_of, ask_engine, get, post, wait_for
 
 pytestmark = [pytest.mark.engine, pytest.mark.clients]
 
@@ -71,12 +72,7 @@ def test_a_source_that_nobody_mapped_fails_with_the_next_step(machine: Machine) 
 def test_a_push_of_the_repository_the_pipeline_names_delivers(machine: Machine, project: Project) -> None:
     name = _pipeline(machine)
     ids = _adopted_ids(project.folder)
-    done = subprocess.run(
-        ["curl", "-sf", "-d", json.dumps({"groups": ids}), f"{machine.endpoint}/_neargate/adopt"],
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0
+    assert post(f"{machine.endpoint}/_neargate/adopt", {"groups": ids})["adopted"]
     declared = machine.ask("codepipeline", "get-pipeline", "--name", name)["pipeline"]
     source = declared["stages"][0]["actions"][0]["configuration"]
     assert source["OAuthToken"] == "****"
@@ -287,11 +283,6 @@ def _interfaces(machine: Machine) -> int:
 
 def _containers(machine: Machine, owner: str) -> list[str]:
     socket = machine.health()["engine"]["socket"].removeprefix("unix://")
-    label = json.dumps({"label": [f"dev.neargate.owner={owner}"]})
-    done = subprocess.run(
-        ["curl", "-sG", "--unix-socket", socket, "--data-urlencode", f"filters={label}", "-d", "all=true",
-         "http://engine/v1.40/containers/json"],
-        capture_output=True,
-        check=True,
-    )  # fmt: skip
-    return [c["Id"] for c in json.loads(done.stdout)]
+    filters = quote(json.dumps({"label": [f"dev.neargate.owner={owner}"]}))
+    found = ask_engine(socket, f"/v1.40/containers/json?all=true&filters={filters}")
+    return [container["Id"] for container in found]
