@@ -59,6 +59,7 @@ class Plant:
     _engine: Json = attrs.field(factory=lambda: {"state": "starting"})
     _runtime: EngineRuntime | None = None
     _fabric: LinuxFabric | None = None
+    _finder: EngineFinder | None = None
     _containers: asyncio.Task[None] | None = None
 
     def engine_state(self) -> Json:
@@ -73,7 +74,7 @@ class Plant:
         finder = EngineFinder(self.engine_directory)
         runtime = EngineRuntime(finder)
         fabric = LinuxFabric(owner)
-        self._runtime, self._fabric = runtime, fabric
+        self._runtime, self._fabric, self._finder = runtime, fabric, finder
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(stacks.run())
@@ -179,6 +180,8 @@ class Plant:
             await asyncio.gather(self._containers, return_exceptions=True)
         containers = len(await self._runtime.list(labels))
         await self._runtime.remove_owned(labels)
+        if self._finder is not None and self._finder.private.alone():
+            await self._runtime.remove_build_cache()
         await self._fabric.remove_owned()
         await self._fabric.close()
         return {"removed": True, "containers": containers}

@@ -249,6 +249,12 @@ class EngineRuntime:
             with contextlib.suppress(Refused):  # a child image, or somebody's container, still needs it
                 await self.connection.json("DELETE", f"images/{image['Id']}", params={"force": "1"})
 
+    async def remove_build_cache(self) -> None:
+        """Remove the images without a name that builds leave behind; for an engine that nobody else uses."""
+        await self.connection.json(
+            "POST", "images/prune", params={"filters": json.dumps({"dangling": ["true"]})}
+        )
+
     # Inside a container
 
     async def exec(

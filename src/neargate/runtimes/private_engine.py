@@ -120,6 +120,18 @@ class PrivateEngine:
             self._users = os.open(self.directory / "users.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._users, fcntl.LOCK_SH)
 
+    def alone(self) -> bool:
+        """True where this process is the only user of the service just now."""
+        if self._users is None:
+            return False
+        try:
+            fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+        return True
+
     async def leave(self) -> None:
         """Stop using the service; the last user ends it. Containers go on. Leaving twice is fine."""
         users, self._users = self._users, None

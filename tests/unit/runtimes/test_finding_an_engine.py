@@ -123,3 +123,26 @@ def test_hard_limits_are_read_from_proc() -> None:
         "Max locked memory         unlimited            unlimited            bytes     \n"
     )
     assert parse_limits(text) == {"nproc": 32768, "nofile": 20000}
+
+
+async def test_the_private_engine_ends_with_its_last_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = []
+
+    async def stop(engine: PrivateEngine) -> None:
+        ended.append(engine)
+
+    monkeypatch.setattr(PrivateEngine, "stop", stop)
+    first, second = PrivateEngine(tmp_path), PrivateEngine(tmp_path)
+    async with await serve_ping(first.socket, b"HTTP/1.1 200 OK\r\n\r\nOK"):
+        await first.ensure()
+        assert first.alone()
+        await second.ensure()
+        assert not first.alone()
+        await first.leave()
+        assert ended == []
+        assert second.alone()
+        await second.leave()
+        await second.leave()
+    assert ended == [second]
