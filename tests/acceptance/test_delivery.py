@@ -130,9 +130,13 @@ def test_a_push_to_neargate_s_remote_starts_the_pipeline(machine: Machine, proje
     assert newest["status"] == "Succeeded"
 
 
-def test_kill_9_in_the_middle_and_the_delivery_still_ends(machine: Machine, project: Project) -> None:
-    project.change("product_service/app.py", "# The second version.", "# The third version.")
-    commit = project.commit("A third version")
+@pytest.mark.parametrize(("stage", "version"), [(1, "third"), (2, "fourth")], ids=["Build", "Deploy_DEV"])
+def test_kill_9_in_the_middle_and_the_delivery_still_ends(
+    machine: Machine, project: Project, stage: int, version: str
+) -> None:
+    app = project.folder / "product_service" / "app.py"
+    app.write_text(f"{app.read_text()}\n# The {version} version.\n")
+    commit = project.commit(f"The {version} version")
     with subprocess.Popen(
         [str(NEARGATE), "up", str(project.folder)],
         env=machine.environment,
@@ -142,7 +146,9 @@ def test_kill_9_in_the_middle_and_the_delivery_still_ends(machine: Machine, proj
         text=True,
     ) as up:
         name = _pipeline(machine)
-        wait_for(lambda: _stage(machine, name, 2) == "InProgress", "Deploy_DEV is under way", 120)
+        wait_for(lambda: _is_in(machine, name, stage), "the execution is in the stage", 120)
+        if stage == 1:
+            wait_for(lambda: "docker build" in _build_log(machine), "the image is being built", 60)
         machine.kill()
         machine.start()
         output, _ = up.communicate(timeout=180)
@@ -151,6 +157,26 @@ def test_kill_9_in_the_middle_and_the_delivery_still_ends(machine: Machine, proj
         (task,) = machine.tasks(stack)
         assert task["containers"][0]["image"].endswith(f":{commit}")
         assert get(address_of(task))
+
+
+def _is_in(machine: Machine, name: str, stage: int) -> bool:
+    """True while the newest execution is in that stage."""
+    newest = _executions(machine, name)[0]
+    shown = machine.ask("codepipeline", "get-pipeline-state", "--name", name)["stageStates"][stage]
+    latest = shown.get("latestExecution", {})
+    return (latest.get("pipelineExecutionId"), latest.get("status")) == (
+        newest["pipelineExecutionId"],
+        "InProgress",
+    )
+
+
+def _build_log(machine: Machine) -> str:
+    """The log of the newest build."""
+    (project,) = machine.ask("codebuild", "list-projects")["projects"]
+    build = machine.ask("codebuild", "list-builds-for-project", "--project-name", project)["ids"][0]
+    group, stream = f"/aws/codebuild/{project}", build.rpartition(":")[2]
+    done = machine.aws("logs", "get-log-events", "--log-group-name", group, "--log-stream-name", stream)
+    return done.output
 
 
 def _pipeline(machine: Machine) -> str:
@@ -162,11 +188,6 @@ def _executions(machine: Machine, name: str) -> list[dict[str, Any]]:
     found = machine.ask("codepipeline", "list-pipeline-executions", "--pipeline-name", name)
     executions: list[dict[str, Any]] = found["pipelineExecutionSummaries"]
     return executions
-
-
-def _stage(machine: Machine, name: str, index: int) -> str | None:
-    stage = machine.ask("codepipeline", "get-pipeline-state", "--name", name)["stageStates"][index]
-    return stage.get("latestExecution", {}).get("status")
 
 
 def _remote(machine: Machine) -> str:

@@ -139,7 +139,7 @@ class CloudFormationProvider:
             if status.endswith("_FAILED"):
                 raise ActionFailed(_failure(cx, stack, status))
             return None
-        if status in _GOOD or status == "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS":
+        if status in _GOOD:
             return self._succeeded(cx, job, f"Stack {_name(job)}: {status}")
         if status.endswith("_IN_PROGRESS"):
             summary = f"{status}"
