@@ -1,0 +1,140 @@
+"""The guides, run as a reader would: every command of a page in a shell, from top to bottom."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.machine import AWS, NEARGATE, Machine, Project
+from tests.unit.test_docs import ROOT, blocks
+
+GUIDES = ROOT / "docs" / "guides"
+
+_ONE = """
+Resources:
+  Group:
+    Type: AWS::Logs::LogGroup
+"""
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    made = Machine(tmp_path)
+    made.start()
+    yield made
+    made.neargate("reset", "--yes")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project(tmp_path / "product-service")
+    (made.folder / "one.template.yml").write_text(_ONE)
+    made.commit("Another template")
+    return made
+
+
+def script(guide: Path, before: Mapping[str, str], without: frozenset[str] = frozenset()) -> str:
+    """All `sh` blocks of a guide. `before` says what the test does in the reader's place ahead of a command.
+
+    A server takes any free port, so that the test gets along with one that runs on 4566.
+    """
+    lines = [
+        "set -euxo pipefail",
+        'neargate() { if [ "$1" = start ]; then shift; set -- start --port 0 "$@"; fi; command neargate "$@"; }',
+    ]
+    for block in blocks(guide):
+        if block.language == "sh":
+            for line in block.lines:
+                if line not in without:
+                    lines += [before[line]] if line in before else []
+                    lines.append(line)
+    return "\n".join(lines)
+
+
+def walk(machine: Machine, project: Project, text: str) -> str:
+    """Run the script in the project's directory; what it printed. It must succeed."""
+    environment = {
+        **machine.environment,
+        "PATH": f"{NEARGATE.parent}:{AWS.parent}:{os.environ['PATH']}",
+        **{
+            f"GIT_{who}_{what}": "reader@example.com"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        },
+    }
+    done = subprocess.run(
+        ["bash", "-c", text],
+        cwd=project.folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.mark.engine
+@pytest.mark.clients
+def test_the_aws_cli_guide_from_top_to_bottom(machine: Machine, project: Project) -> None:
+    said = walk(machine, project, script(GUIDES / "aws-cli.md", before={}))
+    assert "Successfully created/updated stack - ProductService-Pipeline" in said
+    assert "Deploy_PROD\tSucceeded" in said
+    assert "GET /hello" in said
+    assert "Successfully created/updated stack - ProductService-Mine" in said
+    last = said[said.index("+ aws ecs list-clusters") :]
+    assert '"clusterArns": []' in last
+    assert '"NetworkInterfaces": []' in last
+    assert '"Stacks": []' in last
+
+
+@pytest.mark.engine
+def test_the_first_guide_from_top_to_bottom(machine: Machine, project: Project) -> None:
+    change = "echo '# Changed.' >> product_service/app.py"
+    text = script(
+        GUIDES / "getting-started.md",
+        before={"git commit --all --message 'A new release'": change},
+        without=frozenset({"make demo"}),
+    )
+    said = walk(machine, project, text)
+    assert "This machine can deliver: neargate up DIR" in said
+    assert said.count("✓ ProductService-DEV   http://172.31.") == 2
+    assert said.count("✓ ProductService-PROD  http://172.31.") == 2
+    assert "Uvicorn running on http://0.0.0.0:3000" in said
+    assert "has reached a steady state." in said
+    assert "One CREATE_COMPLETE" in said
+    assert f"Stopped the server of {machine.data}." in said
+    assert f"Removed {machine.data}." in said
+
+
+def dry(target: str) -> list[str]:
+    """What make would run."""
+    done = subprocess.run(
+        ["make", "--dry-run", "--always-make", target],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+def test_what_make_demo_runs() -> None:
+    """The setup, which `make test` runs as well, and one command that the delivery's test runs."""
+    setup, demo, test = dry("setup"), dry("demo"), dry("test")
+    assert demo == [*setup, ".venv/bin/neargate up examples/product-service"]
+    assert set(setup) <= set(test)
+
+
+def test_make_check_is_a_part_of_make_test() -> None:
+    check, test = dry("check"), dry("test")
+    assert set(check) - set(test) == {".venv/bin/pytest -q -m 'not engine and not clients' tests/unit"}
+    assert test[-1].endswith(".venv/bin/pytest -q")
