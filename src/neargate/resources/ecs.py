@@ -221,18 +221,15 @@ def _service_gone(existing: Existing) -> Steps[Readiness]:
     return Waiting(f"waiting for {service['runningCount']} tasks to stop")
 
 
-_TASK_DEFINITION = (
-    "ContainerDefinitions Cpu EphemeralStorage ExecutionRoleArn Family Memory NetworkMode PidMode "
-    "RequiresCompatibilities RuntimePlatform Tags TaskRoleArn Volumes IpcMode PlacementConstraints ProxyConfiguration "
-    "InferenceAccelerators EnableFaultInjection"
+_TASK_DEFINITION = (  # the last three are for ECS to refuse, in its own words
+    "ContainerDefinitions Cpu EphemeralStorage ExecutionRoleArn Family Memory NetworkMode RequiresCompatibilities "
+    "RuntimePlatform Tags TaskRoleArn Volumes IpcMode PlacementConstraints InferenceAccelerators"
 ).split()
 _SERVICE = (
     "AvailabilityZoneRebalancing CapacityProviderStrategy Cluster DeploymentConfiguration DeploymentController "
     "DesiredCount EnableECSManagedTags EnableExecuteCommand ForceNewDeployment HealthCheckGracePeriodSeconds "
-    "LaunchType "
-    "LoadBalancers NetworkConfiguration PlacementConstraints PlacementStrategies PlatformVersion PropagateTags Role "
-    "SchedulingStrategy ServiceConnectConfiguration ServiceName ServiceRegistries Tags TaskDefinition "
-    "VolumeConfigurations"
+    "LaunchType NetworkConfiguration PlacementConstraints PlacementStrategies PlatformVersion PropagateTags Role "
+    "SchedulingStrategy ServiceName Tags TaskDefinition"
 ).split()
 
 TYPES = {

@@ -5,13 +5,14 @@ Order as on AWS: the template's text, its format, its types, its parameters, its
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from neargate.model.cloudformation import StackInput
-from neargate.model.errors import AwsError
+from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context
 from neargate.model.records import Blob, Json
 from neargate.model.tags import from_list
@@ -180,9 +181,22 @@ def stack_input(
         capabilities=capabilities,
     )
     opened = evaluation.open_stack(wanted, place, {})
+    _refuse_lookups(opened, values)
     language.check_rules(template, opened.scope)
     check_supported(opened)
     return wanted, opened
+
+
+def _refuse_lookups(opened: evaluation.Opened, values: Mapping[str, str]) -> None:
+    """Values that CloudFormation would fetch from Parameter Store or Secrets Manager: not fetched yet, so refused
+    rather than passed on as the name they stand under."""
+    for name, type_name, _ in language.ssm_references(opened.template, values):
+        raise not_implemented(f"cloudformation: parameter {name} of type {type_name}", "cloudformation")
+    written = (json.dumps(resource.properties, default=str) for resource in opened.live.values())
+    for text in (*written, *values.values()):
+        if "{{resolve:" in text:
+            reference = text[text.index("{{resolve:") :].partition("}}")[0] + "}}"
+            raise not_implemented(f"cloudformation: the dynamic reference {reference}", "cloudformation")
 
 
 def place_for(cx: Context, name: str, stack_id: str, notification_arns: list[str]) -> evaluation.Place:
