@@ -190,8 +190,9 @@ def stack_input(
 def _refuse_lookups(opened: evaluation.Opened, values: Mapping[str, str]) -> None:
     """Values that CloudFormation would fetch from Parameter Store or Secrets Manager: not fetched yet, so refused
     rather than passed on as the name they stand under."""
-    for name, type_name, _ in language.ssm_references(opened.template, values):
-        raise not_implemented(f"cloudformation: parameter {name} of type {type_name}", "cloudformation")
+    for name, _, _ in language.ssm_references(opened.template, values):
+        kind = opened.template.parameters[name].type
+        raise not_implemented(f"cloudformation: parameter {name} of type {kind}", "cloudformation")
     written = (json.dumps(resource.properties, default=str) for resource in opened.live.values())
     for text in (*written, *values.values()):
         if "{{resolve:" in text:
