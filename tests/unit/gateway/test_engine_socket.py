@@ -214,6 +214,9 @@ async def test_what_is_not_supported_is_named(build: Build) -> None:
         ({"PidMode": "host"}, "have PidMode"),
         ({"IpcMode": "host"}, "use IpcMode host"),
         ({"NetworkMode": "other"}, "use the network other"),
+        ({"Links": ["somebody:them"]}, "have Links"),
+        ({"MaskedPaths": []}, "set MaskedPaths"),
+        ({"LogConfig": {"Type": "k8s-file", "Config": {"path": "/etc/cron.d/x"}}}, "set options of its log"),
     ],
 )
 async def test_a_container_gets_no_more_than_its_build_has(build: Build, host: Any, what: str) -> None:
@@ -221,6 +224,37 @@ async def test_a_container_gets_no_more_than_its_build_has(build: Build, host: A
     status, said = await build.ask("POST", "containers/create", {"Image": "x", "HostConfig": host})
     assert status == 403
     assert said["message"].startswith(f"A build's container cannot {what}")
+    await build.socket.stop()
+
+
+@pytest.mark.anyio
+async def test_a_volume_cannot_be_a_path_of_the_machine(build: Build) -> None:
+    """Podman takes the keys of Volumes as `--volume` does: this one would be a bind mount."""
+    await build.socket.start(build.path)
+    status, said = await build.ask("POST", "containers/create", {"Image": "x", "Volumes": {"/:/host": {}}})
+    assert status == 403
+    assert said["message"].startswith("A build's container cannot have the volume /:/host")
+    await build.socket.stop()
+
+
+@pytest.mark.anyio
+async def test_an_images_name_leads_nowhere_else_in_the_engines_api(build: Build) -> None:
+    """The engine's client resolves `..`: such a name would show, and remove, what is another's."""
+    await build.socket.start(build.path)
+    elsewhere = "..%2F..%2F..%2Fcontainers%2Fother%2Fjson%3F"
+    for method, path in (
+        ("GET", f"images/{elsewhere}/json"),
+        ("DELETE", f"images/{elsewhere}"),
+        ("POST", f"images/{elsewhere}/push"),
+        ("POST", f"images/{elsewhere}/tag?repo=mine"),
+        ("POST", f"images/create?fromImage={elsewhere}"),
+    ):
+        status, said = await build.ask(method, path)
+        assert (status, said["message"].partition(":")[0]) == (400, "invalid reference format"), path
+    status, _ = await build.ask("POST", "containers/create", {"Image": "../../../x"})
+    assert status == 400
+    for path in ("containers/x%3Fall=1/json", "containers/../json", "exec/x%23/json"):
+        assert (await build.ask("GET", path))[0] == 404
     await build.socket.stop()
 
 

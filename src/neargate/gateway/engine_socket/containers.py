@@ -12,32 +12,15 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
+from neargate.gateway.engine_socket.names import is_container_name
 from neargate.gateway.engine_socket.raw_engine import take_over
 from neargate.gateway.engine_socket.session import BUILD_LABEL, Session
 from neargate.gateway.engine_socket.wire import Exchange, Refusal
 from neargate.runtimes.engine_connection import Refused
 
-_FORBIDDEN = (
-    *(
-        "Binds",
-        "Mounts",
-        "Devices",
-        "DeviceRequests",
-        "DeviceCgroupRules",
-        "CapAdd",
-        "SecurityOpt",
-        "Privileged",
-    ),
-    *(
-        "PidMode",
-        "UsernsMode",
-        "UTSMode",
-        "CgroupnsMode",
-        "CgroupParent",
-        "VolumesFrom",
-        "VolumeDriver",
-        "Sysctls",
-    ),
+_FORBIDDEN = tuple(
+    "Binds Mounts Devices DeviceRequests DeviceCgroupRules CapAdd SecurityOpt Privileged PidMode UsernsMode UTSMode "
+    "CgroupnsMode CgroupParent Cgroup VolumesFrom VolumeDriver Sysctls Links Annotations Runtime".split()
 )
 _HARMLESS = {"PidMode": {""}, "UsernsMode": {""}, "UTSMode": {""}, "CgroupnsMode": {"", "private"}}
 _AUTO_REMOVE = "dev.neargate.auto-remove"
@@ -49,6 +32,7 @@ async def create(session: Session, exchange: Exchange) -> None:
     wanted = await exchange.json()
     host = wanted.get("HostConfig") or {}
     _check(host)
+    _check_volumes(wanted.get("Volumes") or {})
     published = bool(host.get("PortBindings") or host.get("PublishAllPorts"))
     host["NetworkMode"] = await _network(session, host.get("NetworkMode") or "", published)
     if host.get("IpcMode") not in {None, "", "private", "none", "shareable"}:
@@ -180,6 +164,8 @@ async def remove_all(session: Session) -> None:
 
 async def _own(session: Session, name: str) -> dict[str, Any]:
     """What the engine shows of a container of this build, by name or id. Raises `Refusal` 404."""
+    if not is_container_name(name):
+        raise Refusal(404, f"No such container: {name}")
     for each in (session.names.container_prefix + name, name):
         with contextlib.suppress(Refused):
             shown: dict[str, Any] = await session.engine.json("GET", f"containers/{each}/json")
@@ -189,6 +175,8 @@ async def _own(session: Session, name: str) -> dict[str, Any]:
 
 
 async def _own_exec(session: Session, id: str) -> dict[str, Any]:
+    if not is_container_name(id):
+        raise Refusal(404, f"No such exec instance: {id}")
     try:
         shown: dict[str, Any] = await session.engine.json("GET", f"exec/{id}/json")
         await _own(session, shown["ContainerID"])
@@ -214,6 +202,21 @@ def _check(host: dict[str, Any]) -> None:
                 403,
                 f"A build's container cannot have {option}: Neargate runs it with the build's own privileges.",
             )
+
+    for option in ("MaskedPaths", "ReadonlyPaths"):
+        if host.get(option) is not None:  # an empty list lays the machine's /proc open
+            raise Refusal(403, f"A build's container cannot set {option}.")
+    if (host.get("LogConfig") or {}).get("Config"):
+        raise Refusal(
+            403, "A build's container cannot set options of its log: they name files of the machine."
+        )
+
+
+def _check_volumes(volumes: dict[str, Any]) -> None:
+    """Anonymous volumes only: Podman reads a key as `docker run --volume` does, `/etc:/host` as a bind mount."""
+    for path in volumes:
+        if ":" in path:
+            raise Refusal(403, f"A build's container cannot have the volume {path}: only a path of its own.")
 
 
 async def _network(session: Session, wanted: str, published: bool) -> str:

@@ -20,6 +20,7 @@ from neargate.gateway.engine_socket.session import (
     credentials,
     encoded,
     reference_of,
+    require_reference,
     say,
     visible,
 )
@@ -93,6 +94,7 @@ async def push(session: Session, exchange: Exchange, name: str) -> None:
     """`docker push`. What ECR would refuse is refused before the engine is asked, in ECR's words."""
     tag = exchange.query.get("tag", "")
     whole = f"{name}:{tag}" if tag else with_tag(name)
+    require_reference(whole)
     repository = split_tag(whole)[0]
     source = session.names.image(whole)
     if not await session.has_image(source):

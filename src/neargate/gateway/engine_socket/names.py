@@ -18,6 +18,8 @@ from neargate.model.ecr import Registry, parse_registry
 _ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 _HOST_PORT = re.compile(r"([a-z0-9.-]+):(\d+)(?=/)")
 _HOST = re.compile(r"[^/]*[.:][^/]*|localhost")
+_REFERENCE = re.compile(r"\w[\w.:@-]*(?:/\w[\w.:@-]*)*", re.ASCII)
+_CONTAINER = re.compile(r"/?\w[\w.-]*", re.ASCII)
 
 
 @attrs.frozen
@@ -85,6 +87,16 @@ def slug_of(build_id: str) -> str:
 def is_id(name: str) -> bool:
     """Whether it can be an image's or container's id, or the beginning of one."""
     return _ID.fullmatch(name) is not None
+
+
+def is_reference(name: str) -> bool:
+    """Whether it can name an image. What can may stand in a path of the engine's API: it leads nowhere else."""
+    return _REFERENCE.fullmatch(name) is not None
+
+
+def is_container_name(name: str) -> bool:
+    """Whether it can name a container, or one's exec; the same holds for paths."""
+    return _CONTAINER.fullmatch(name) is not None
 
 
 def with_tag(name: str) -> str:

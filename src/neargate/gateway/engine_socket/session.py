@@ -11,7 +11,14 @@ from urllib.parse import urlencode
 
 import attrs
 
-from neargate.gateway.engine_socket.names import BuildNames, ecr_registry, is_id, split_tag, with_tag
+from neargate.gateway.engine_socket.names import (
+    BuildNames,
+    ecr_registry,
+    is_id,
+    is_reference,
+    split_tag,
+    with_tag,
+)
 from neargate.gateway.engine_socket.wire import Exchange, Refusal
 from neargate.model.ecr import Registry, SigningKey, verify
 from neargate.model.errors import AwsError
@@ -47,7 +54,9 @@ class Session:
         return {OWNER_LABEL: self.owner, BUILD_LABEL: self.build_id}
 
     async def find_image(self, name: str) -> str | None:
-        """The engine's name (or id) of an image that the build names and may see, or None."""
+        """The engine's name (or id) of an image that the build names and may see, or None. Raises `Refusal` for
+        what is no name: it would lead elsewhere in the engine's API."""
+        require_reference(name)
         own = self.names.image(name)
         if await self.has_image(own):
             return own
@@ -184,6 +193,12 @@ def all_credentials(exchange: Exchange) -> dict[str, dict[str, str]]:
 def encoded(value: Any) -> str:
     """A header's value as the Engine API wants it."""
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
+
+
+def require_reference(name: str) -> None:
+    """Raises `Refusal` 400, in Docker's words, for what cannot be an image's name."""
+    if not is_reference(name):
+        raise Refusal(400, f"invalid reference format: {name}")
 
 
 def visible(tags: list[str] | None, names: BuildNames) -> list[str]:
