@@ -1,7 +1,8 @@
 """The loop that every driver shares: keys wake, one run per key at a time, and a time to look again.
 
 `reconcile(key)` observes, plans, acts and records, then returns when it wants to be woken at the latest (epoch
-seconds) or None. A change that arrives while it runs makes it run once more.
+seconds) or None. A change that arrives while it runs makes it run once more. A run that fails, whatever with, is
+repeated later and later: its own writes are changes too, so they must not repeat it at once.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
-from neargate.model.errors import AwsError
 from neargate.model.ports import Clock, Store
 
 log = structlog.get_logger()
@@ -20,10 +20,12 @@ Reconcile = Callable[[str], Awaitable[float | None]]
 
 _FIRST_RETRY = 0.2
 _LAST_RETRY = 30.0
+_DOUBLINGS = 8  # after which _LAST_RETRY is reached in any case
 
 
 class WorkQueue:
-    """Runs `reconcile` for the keys that were woken. Failures are logged and tried again with back-off."""
+    """Runs `reconcile` for the keys that were woken. Failures are logged and tried again with back-off; a key is
+    never forgotten."""
 
     def __init__(self, name: str, reconcile: Reconcile, clock: Clock, *, parallel: int = 64) -> None:
         self._name = name
@@ -96,16 +98,12 @@ class WorkQueue:
                 while True:
                     self._dirty.discard(key)
                     wake_at = await self._once(key)
-                    if key not in self._dirty:
+                    if key not in self._dirty or key in self._failures:
                         break
         finally:
             self._running.pop(key, None)
-        if self._closed:
-            return
-        if key in self._dirty:
             self._dirty.discard(key)
-            self.wake(key)
-        elif wake_at is not None:
+        if wake_at is not None and not self._closed:
             delay = max(0.0, wake_at - self._clock.now())
             self._timers[key] = asyncio.get_running_loop().call_later(delay, self._ring, key)
 
@@ -116,10 +114,10 @@ class WorkQueue:
     async def _once(self, key: str) -> float | None:
         try:
             wake_at = await self._reconcile(key)
-        except (AwsError, OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
-            # A bug or an engine that went away must not end the loop: say it, and try again later.
+        except Exception as error:
+            # A bug or an engine that went away must neither end the loop nor lose the key: say it, and try again.
             tries = self._failures[key] = self._failures.get(key, 0) + 1
-            delay = min(_LAST_RETRY, _FIRST_RETRY * 2.0**tries)
+            delay = min(_LAST_RETRY, _FIRST_RETRY * 2.0 ** min(tries, _DOUBLINGS))
             log.error(
                 "driver.failed", driver=self._name, key=key, tries=tries, retry_in=delay, exc_info=error
             )

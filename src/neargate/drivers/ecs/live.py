@@ -10,15 +10,8 @@ from typing import Any
 import attrs
 import structlog
 
-from neargate.model.errors import AwsError
-from neargate.model.fabric import FabricFailure, FabricUnavailable
-from neargate.model.runtime import (
-    ContainerState,
-    EngineUnavailable,
-    ImageInfo,
-    RuntimeFailure,
-    Sandbox,
-)
+from neargate.model.fabric import FabricUnavailable
+from neargate.model.runtime import ContainerState, EngineUnavailable, ImageInfo, Sandbox
 from neargate.planners.task import ABSENT, ContainerSeen, ImageSeen, Preparation, Seen
 
 log = structlog.get_logger()
@@ -31,8 +24,6 @@ BUSY = Preparation("busy")
 READY = Preparation("ready")
 
 _TRY_AGAIN = 1.0  # seconds; while the engine or the network is away
-
-_BUGS = (OSError, ValueError, LookupError, TypeError, RuntimeError)
 
 Job = Coroutine[Any, Any, None]
 
@@ -116,7 +107,7 @@ class LiveTask:
                 log.warning("task.waits", task=self.key, job=name, reason=str(away))
                 await asyncio.sleep(_TRY_AGAIN)
                 continue
-            except (RuntimeFailure, FabricFailure, AwsError, *_BUGS) as error:
+            except Exception as error:
                 log.error("task.job-failed", task=self.key, job=name, exc_info=error)
                 await asyncio.sleep(_TRY_AGAIN)
                 continue
