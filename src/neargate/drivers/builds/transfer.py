@@ -47,9 +47,8 @@ async def fetch_buildspec(dispatcher: Dispatcher, build: Build, workspace: Works
         blob = await _get(dispatcher, build, bucket, key, f"buildspec {given}", None)
         return dispatcher.blobs.read(blob).decode(errors="replace"), given
     name = given or _DEFAULT
-    root = workspace.source()
-    path = root / name.removeprefix(workspace.container_source()).lstrip("/")
-    if not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
+    path = workspace.source() / name.removeprefix(workspace.container_source()).lstrip("/")
+    if not workspace.holds(path):
         raise PhaseFailed(YAML_FILE_ERROR, "YAML file does not exist")
     return path.read_text(errors="replace"), f"{workspace.container_source()}/{name}"
 

@@ -91,23 +91,33 @@ class Workspace:
 
     def final_environment(self) -> dict[str, str]:
         """The environment after the last command; empty where the script did not come that far."""
-        try:
-            content = (self.tmp / "environ").read_bytes()
-        except FileNotFoundError:
+        written = self.tmp / "environ"
+        if not self.holds(written):
             return {}
+        content = written.read_bytes()
         entries = (entry.decode(errors="surrogateescape").partition("=") for entry in content.split(b"\0"))
         return {name: value for name, _, value in entries if name}
 
     def evaluated_name(self, number: int, name: str) -> str:
         """Artifact `number`'s name from the buildspec, as the shell evaluated it."""
-        try:
-            return (self.tmp / f"name.{number}").read_text()
-        except FileNotFoundError:
-            return name
+        written = self.tmp / f"name.{number}"
+        return written.read_text(errors="replace") if self.holds(written) else name
 
     def paths(self) -> list[str]:
-        """All files below the primary source, relative to it."""
-        return sorted(_files(self.source()))
+        """All files below the primary source, relative to it. Not those behind a link that leads out of the build's
+        directory."""
+        source = self.source()
+        if not self._is_inside(source):
+            return []
+        return sorted(str(path.relative_to(source)) for path in _files(source) if self.holds(path))
+
+    def holds(self, path: Path) -> bool:
+        """Whether there is a file of the build's own. What its commands made may be links to any file of this
+        machine, which their container could not have read."""
+        return self._is_inside(path) and path.is_file()
+
+    def _is_inside(self, path: Path) -> bool:
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.root))
 
     def pack(self, files: Sequence[tuple[str, str]], name: str) -> Path:
         """A zip of (path in the source, name in the zip), in that order, with their modes."""
@@ -125,13 +135,10 @@ class Workspace:
         return archive
 
 
-def _files(root: Path) -> Iterator[str]:
-    """Regular files, also behind a link to a file; directories behind links are left out."""
+def _files(root: Path) -> Iterator[Path]:
+    """Files of every kind, also behind a link to a file; directories behind links are left out."""
     for directory, _, names in os.walk(root):
-        for name in names:
-            path = Path(directory, name)
-            if path.is_file():
-                yield str(path.relative_to(root))
+        yield from (Path(directory, name) for name in names)
 
 
 def _extract(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, root: Path) -> None:
