@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,19 +22,6 @@ log = structlog.get_logger()
 
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
-# What a bug in an operation, or a store that failed, can raise: answered as InternalFailure, with the rest in the log.
-_BUGS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    sqlite3.Error,
-)
 _ACCOUNT = re.compile(r"\d{12}\Z")
 
 
@@ -80,15 +66,7 @@ class Api:
             return Answer(
                 response, target.service if target else "", target.operation if target else "", error
             )
-        except (
-            LookupError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            OSError,
-            RuntimeError,
-            ArithmeticError,
-        ) as bug:
+        except Exception as bug:
             name = f"{target.service}:{target.operation}" if target else request.path
             log.error("api.bug", operation=name, request_id=request_id, exc_info=bug)
             failure = AwsError(

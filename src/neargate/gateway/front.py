@@ -16,6 +16,8 @@ import structlog
 
 from neargate import wire
 from neargate.gateway.api import Api
+from neargate.gateway.web_pages import foreign_page
+from neargate.model.errors import AwsError
 from neargate.model.records import Blob
 from neargate.store.blobs import BlobDirectory
 
@@ -35,6 +37,10 @@ class Disconnected(Exception):
     """The client went away in the middle of its request."""
 
 
+class TooLong(Exception):
+    """The request's body is longer than LONGEST_BODY."""
+
+
 class Front:
     """The ASGI application. `mounts` maps a path's beginning to the app that serves it."""
 
@@ -47,22 +53,37 @@ class Front:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
+        if scope["type"] != "http":
+            return
+        page = foreign_page(_headers(scope))
+        if page is not None:
+            said = f"Neargate does not answer {page}: only pages of this machine may ask it."
+            await self._refuse(AwsError("AccessDenied", said, status=403), scope, send)
+            return
         path: str = scope["path"]
         for prefix, app in self._mounts.items():
             if path.startswith(prefix):
                 await app(scope, receive, send)
                 return
-        if scope["type"] != "http":
-            return
         try:
             await self._aws(scope, receive, send)
+        except TooLong:
+            said = (
+                f"The request is longer than {LONGEST_BODY >> 20} MiB. Upload a large object in parts, or without the "
+                "aws-chunked encoding."
+            )
+            await self._refuse(AwsError("RequestEntityTooLarge", said, status=413), scope, send)
         except Disconnected:
             log.debug("client.left", path=path)
         except asyncio.CancelledError:
             log.debug("request.cancelled", path=path)  # the server stops while a client waits
 
+    async def _refuse(self, error: AwsError, scope: AsgiScope, send: Send) -> None:
+        """Answer without having looked at what the request is about."""
+        await self._send(wire.encode_error(None, error, ""), scope["method"], send)
+
     async def _aws(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _headers(scope)
         body: bytes | Blob = b""
         if _is_object_upload(scope["method"], headers):
             body = await self._spooled(receive)
@@ -112,6 +133,10 @@ class Front:
             await send({"type": "http.response.body", "body": body})
 
 
+def _headers(scope: AsgiScope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
 def _is_object_upload(method: str, headers: dict[str, str]) -> bool:
     """A PUT of a large body that nothing but the bytes' count says anything about: S3."""
     if method != "PUT" or "/s3/aws4_request" not in headers.get("authorization", ""):
@@ -125,6 +150,7 @@ def _is_object_upload(method: str, headers: dict[str, str]) -> bool:
 
 
 async def _chunks(receive: Receive, longest: int | None = None) -> AsyncIterator[bytes]:
+    """The body as it arrives. Raises Disconnected, TooLong."""
     total = 0
     while True:
         message = await receive()
@@ -133,7 +159,7 @@ async def _chunks(receive: Receive, longest: int | None = None) -> AsyncIterator
         chunk: bytes = message.get("body", b"")
         total += len(chunk)
         if longest is not None and total > longest:
-            raise Disconnected
+            raise TooLong
         if chunk:
             yield chunk
         if not message.get("more_body", False):
