@@ -115,8 +115,8 @@ class SqliteStore:
             connection.execute("PRAGMA synchronous=FULL")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
-                connection.executescript(SCHEMA)
-                connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+                # All or nothing: a crash in between must not leave tables without a version.
+                connection.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
             elif version != SCHEMA_VERSION:
                 raise StoreCorrupt(
                     f"{self._path} was written by another version of Neargate (schema {version}, this one knows "
@@ -192,7 +192,9 @@ class SqliteStore:
         for item in items:
             if item.done.done():
                 continue
-            if item.error is not None:
+            if isinstance(item.error, StopIteration):  # no future takes it: a bug of that write's alone
+                item.done.set_exception(RuntimeError("a write raised StopIteration"))
+            elif item.error is not None:
                 item.done.set_exception(item.error)
             else:
                 item.done.set_result(item.result)

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +19,7 @@ import pytest
 
 from neargate.model.records import Tx
 from neargate.store.sqlite import SqliteStore, StoreCorrupt
+from neargate.store.view import SCHEMA
 from neargate.system import SystemClock
 
 
@@ -173,3 +175,36 @@ def test_every_acknowledged_write_survives_kill_9(tmp_path: Path) -> None:
     finally:
         store.close()
     assert kept[: acknowledged + 1] == list(range(acknowledged + 1))
+
+
+def test_a_crash_while_the_file_is_made_leaves_it_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables without a version would look like somebody else's file at the next start."""
+    with monkeypatch.context() as broken:
+        broken.setattr("neargate.store.sqlite.SCHEMA", SCHEMA + "CREATE nonsense;")
+        with pytest.raises(StoreCorrupt):
+            SqliteStore.open(tmp_path / "y.db", SystemClock())
+    SqliteStore.open(tmp_path / "y.db", SystemClock()).close()
+
+
+@pytest.mark.anyio
+async def test_a_write_that_no_future_can_tell_of_fails_alone(store: SqliteStore) -> None:
+    def stops(_tx: Tx) -> None:
+        next(iter(()))
+
+    def waits(_tx: Tx) -> None:
+        time.sleep(0.05)  # so that the next ones share a commit
+
+    outcomes = await asyncio.wait_for(
+        asyncio.gather(
+            store.write(waits),
+            store.write(stops),
+            store.write(lambda tx: tx.put(Note("a"))),
+            return_exceptions=True,
+        ),
+        5,
+    )
+    assert isinstance(outcomes[1], RuntimeError)
+    assert outcomes[2] is None
+    assert store.read(lambda view: view.get(Note, "a")) == Note("a")
