@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -236,6 +237,8 @@ def _listen(host: str, port: int) -> socket.socket:
 def configure_logging(path: Path | None) -> None:
     """Structured lines to a file, or to standard error."""
     stream = sys.stderr if path is None else path.open("a", buffering=1)
+    # Podman tries TLS first on a registry; uvicorn's warning about such a greeting would tell nobody anything.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
