@@ -7,6 +7,7 @@ builds wait, and nothing claims to run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import attrs
@@ -27,7 +28,7 @@ from neargate.model.fabric import FabricUnavailable
 from neargate.model.operations import Caller
 from neargate.model.ports import Clock, Ids
 from neargate.model.records import Json
-from neargate.model.runtime import EngineUnavailable
+from neargate.model.runtime import EngineUnavailable, NoSuchContainer, Runtime, StartFailed
 from neargate.runtimes.ecr_images import EcrImages
 from neargate.runtimes.engine import EngineRuntime
 from neargate.runtimes.git import GitRepositories
@@ -156,28 +157,32 @@ class Plant:
     # -- at the end of a server, or of a data directory ----------------------------------------------------
 
     async def stop_tasks(self) -> None:
-        """SIGTERM to every container of ours, SIGKILL after a while. The next start replaces what should run."""
+        """SIGTERM to every container of ours, SIGKILL after a while. Nothing is run after that: the next start
+        replaces what should run."""
         runtime = self._runtime
         if runtime is None or self._engine["state"] != "ready":
             return
+        await self._stop_drivers()
         labels = {OWNER_LABEL: self.data.owner()}
-        running = [c for c in await runtime.list(labels) if c.status == "running"]
-        await asyncio.gather(*(runtime.signal(c.id, "SIGTERM") for c in running))
         try:
-            async with asyncio.timeout(STOP_GRACE):
-                await asyncio.gather(*(runtime.wait(c.id) for c in running))
-        except TimeoutError:
-            await asyncio.gather(*(runtime.kill(c.id) for c in running))
+            running = [c for c in await runtime.list(labels) if c.status == "running"]
+            await asyncio.gather(*(_stop(runtime, c.id) for c in running))
+        except EngineUnavailable as away:
+            log.warning("tasks.not-stopped", reason=away.reason)
 
-    async def prune(self) -> Json:
-        """Remove what this data directory owns from the engine and the network. Nothing is run after that:
-        the server is about to end, and its drivers must not bring back what has just gone."""
-        labels = {OWNER_LABEL: self.data.owner()}
-        if self._runtime is None or self._fabric is None or self._engine["state"] != "ready":
-            return {"removed": False, "reason": "no container engine answers, so nothing of ours can run"}
+    async def _stop_drivers(self) -> None:
+        """The drivers must not bring back what is about to go."""
         if self._containers is not None:
             self._containers.cancel()
             await asyncio.gather(self._containers, return_exceptions=True)
+
+    async def prune(self) -> Json:
+        """Remove what this data directory owns from the engine and the network. Nothing is run after that: the
+        server is about to end."""
+        labels = {OWNER_LABEL: self.data.owner()}
+        if self._runtime is None or self._fabric is None or self._engine["state"] != "ready":
+            return {"removed": False, "reason": "no container engine answers, so nothing of ours can run"}
+        await self._stop_drivers()
         containers = len(await self._runtime.list(labels))
         await self._runtime.remove_owned(labels)
         if self._finder is not None and self._finder.private.alone():
@@ -185,3 +190,14 @@ class Plant:
         await self._fabric.remove_owned()
         await self._fabric.close()
         return {"removed": True, "containers": containers}
+
+
+async def _stop(runtime: Runtime, container_id: str) -> None:
+    """As `docker stop` does. One that ends by itself meanwhile is as good."""
+    with contextlib.suppress(NoSuchContainer):
+        try:
+            async with asyncio.timeout(STOP_GRACE):
+                await runtime.signal(container_id, "SIGTERM")
+                await runtime.wait(container_id)
+        except (TimeoutError, StartFailed):
+            await runtime.kill(container_id)

@@ -98,12 +98,10 @@ class TaskSide:
             "Token": issued["SessionToken"],
             "Expiration": datetime.fromtimestamp(issued["Expiration"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        self._issued[identity.credentials_id] = (issued["Expiration"], shown)
+        now = self._clock.now()
+        current = {known: each for known, each in self._issued.items() if each[0] > now}
+        self._issued = {**current, identity.credentials_id: (issued["Expiration"], shown)}
         return shown
-
-    def forget(self, identity: Identity) -> None:
-        """The task has ended."""
-        self._issued.pop(identity.credentials_id, None)
 
 
 async def _json(send: Send, status: int, answer: Any) -> None:
