@@ -1,39 +1,92 @@
-"""AWS's own service models, as botocore ships them. The only module of the wire that knows botocore.
+"""AWS's own service models, as botocore ships them: operations, shapes and what the wire needs to know of each.
 
-A model is read the first time one of its operations is asked for. It is kept as the JSON text of each shape and
-operation, without documentation, and a definition is parsed when something needs it: all of EC2 then costs about
-2 MB instead of 10.
+A model is read the first time one of its operations is asked for.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-import re
-from collections.abc import Iterator, Mapping
-from functools import cache
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Mapping
+from functools import cache, cached_property
+from typing import Any
 
 import attrs
-from botocore.exceptions import DataNotFoundError
-from botocore.loaders import ExtrasProcessor, Loader
-from botocore.model import ServiceModel, ShapeResolver
 
+from neargate.wire import model_files
 from neargate.wire.known_services import SERVICES
 
+_SERIALIZATION = frozenset(
+    "locationName queryName flattened location payload streaming timestampFormat xmlNamespace resultWrapper "
+    "xmlAttribute eventstream event eventheader eventpayload jsonvalue hostLabel".split()
+)
+_METADATA = frozenset(
+    "required min max pattern sensitive enum idempotencyToken error exception endpointdiscoveryid retryable "
+    "document union contextParam clientContextParams requiresLength".split()
+)
 
-class Shape(Protocol):
-    """What the codecs read of a botocore shape. Which attributes exist depends on `type_name`."""
 
-    name: str
-    type_name: str
-    serialization: Mapping[str, Any]
-    metadata: Mapping[str, Any]
-    members: Mapping[str, Shape]  # of a structure
-    member: Shape  # of a list
-    key: Shape  # of a map
-    value: Shape
+class Shape:
+    """A type in a service's model as one reference to it has it: the reference's own traits win.
+
+    `serialization` says how it goes over the wire (`locationName` is called `name`), `metadata` what a value must be.
+    Which of `members` (a structure's), `member` (a list's), `key` and `value` (a map's) there are depends on
+    `type_name`.
+    """
+
+    def __init__(self, name: str, definition: Mapping[str, Any], shapes: Shapes) -> None:
+        self.name = name
+        self.type_name: str = definition["type"]
+        self.serialization: Mapping[str, Any] = {
+            "name" if trait == "locationName" else trait: value
+            for trait, value in definition.items()
+            if trait in _SERIALIZATION
+        }
+        self.metadata: Mapping[str, Any] = {
+            trait: value for trait, value in definition.items() if trait in _METADATA
+        }
+        self._definition = definition
+        self._shapes = shapes
+
+    @cached_property
+    def members(self) -> Mapping[str, Shape]:
+        return {
+            name: self._shapes.referred(reference)
+            for name, reference in self._definition.get("members", {}).items()
+        }
+
+    @cached_property
+    def member(self) -> Shape:
+        return self._shapes.referred(self._definition["member"])
+
+    @cached_property
+    def key(self) -> Shape:
+        return self._shapes.referred(self._definition["key"])
+
+    @cached_property
+    def value(self) -> Shape:
+        return self._shapes.referred(self._definition["value"])
+
+    def __repr__(self) -> str:
+        return f"<Shape {self.name}, a {self.type_name}>"
+
+
+class Shapes:
+    """The shapes of one service. Equal references share one Shape."""
+
+    def __init__(self, definitions: model_files.Definitions) -> None:
+        self._definitions = definitions
+        self._made: dict[tuple[str, str], Shape] = {}
+
+    def named(self, name: str) -> Shape:
+        return self.referred({"shape": name})
+
+    def referred(self, reference: Mapping[str, Any]) -> Shape:
+        """The shape that `{"shape": NAME, …traits}` means."""
+        name: str = reference["shape"]
+        key = (name, repr(reference) if len(reference) > 1 else "")
+        found = self._made.get(key)
+        if found is None:
+            found = self._made[key] = Shape(name, {**self._definitions[name], **reference}, self)
+        return found
 
 
 @attrs.frozen
@@ -60,30 +113,31 @@ class UnknownOperation(LookupError):
 
 def operations(service: str) -> tuple[str, ...]:
     """The names of a service's operations. Raises UnknownService."""
-    return tuple(_model(service).operation_names)
+    return tuple(_model(service).operations)
 
 
 def has_operation(service: str, name: str) -> bool:
     """Whether the service's model has this operation. Raises UnknownService."""
-    return name in _model(service).definitions["operations"]
+    return name in _model(service).operations
 
 
 @cache
 def operation(service: str, name: str) -> Operation:
     """An operation of a service. Raises UnknownService and UnknownOperation."""
     model = _model(service)
-    if name not in model.definitions["operations"]:
+    if name not in model.operations:
         raise UnknownOperation(f"{service}:{name}")
-    found = model.operation_model(name)
-    definition = model.definitions["operations"][name]
+    definition = model.operations[name]
+    http = definition.get("http", {})
+    given, returned = definition.get("input"), definition.get("output")
     return Operation(
         name=name,
-        method=found.http.get("method", "POST"),
-        request_uri=found.http.get("requestUri", "/"),
-        response_code=found.http.get("responseCode", 200),
+        method=http.get("method", "POST"),
+        request_uri=http.get("requestUri", "/"),
+        response_code=http.get("responseCode", 200),
         deprecated=bool(definition.get("deprecated")),
-        input=found.input_shape,
-        output=found.output_shape,
+        input=None if given is None else model.shapes.referred(given),
+        output=None if returned is None else model.shapes.referred(returned),
         errors=tuple(error["shape"] for error in definition.get("errors", [])),
     )
 
@@ -100,8 +154,7 @@ def output_shape(service: str, operation_name: str) -> Shape | None:
 
 def metadata(service: str) -> Mapping[str, Any]:
     """The model's metadata: protocols, targetPrefix, apiVersion, xmlNamespace, …"""
-    found: Mapping[str, Any] = _model(service).metadata
-    return found
+    return _model(service).metadata
 
 
 def namespace(service: str) -> str | None:
@@ -118,145 +171,32 @@ def error_shape(service: str, code: str) -> Shape | None:
     """The error shape that `code` means, spelled as the shape's name or as its wire code; None if not modelled."""
     model = _model(service)
     if code in model.error_names:
-        found: Shape = model.shape_for(code)
-        return found
+        return model.shapes.named(code)
     for name in model.error_names:
-        shape: Shape = model.shape_for(name)
+        shape = model.shapes.named(name)
         if shape.metadata.get("error", {}).get("code") == code:
             return shape
     return None
 
 
-class _Texts(dict[str, Any]):
-    """Definitions by name, each kept as JSON text until it is first read."""
-
-    def __getitem__(self, name: str) -> Any:
-        found = super().__getitem__(name)
-        if isinstance(found, bytes):
-            found = json.loads(found)
-            self[name] = found
-        return found
-
-    def get(self, name: str, default: Any = None) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            return default
-
-
-class _SharedShapes(ShapeResolver):  # type: ignore[misc]
-    """botocore builds a shape anew for every reference; here equal references share one."""
-
-    def __init__(self, definitions: _Texts) -> None:
-        super().__init__(definitions)
-        self._shared: dict[tuple[str, str], Any] = {}
-
-    def get_shape_by_name(self, shape_name: str, member_traits: dict[str, Any] | None = None) -> Any:
-        key = (shape_name, repr(member_traits) if member_traits else "")
-        if key not in self._shared:
-            self._shared[key] = super().get_shape_by_name(shape_name, member_traits)
-        return self._shared[key]
-
-
-class _Model(ServiceModel):  # type: ignore[misc]
-    def __init__(self, definitions: dict[str, Any], service: str) -> None:
-        super().__init__(definitions, service)
-        self._shape_resolver = _SharedShapes(definitions["shapes"])
-        self.definitions = definitions
-        self.error_names: frozenset[str] = definitions["errorNames"]
+@attrs.frozen(eq=False)
+class _Model:
+    metadata: Mapping[str, Any]
+    operations: model_files.Definitions
+    shapes: Shapes
+    error_names: frozenset[str]
 
 
 @cache
 def _model(service: str) -> _Model:
-    loader = _loader()
     known = SERVICES.get(service)
-    try:
-        version = known.version if known else loader.determine_latest_version(service, "service-2")
-        definitions = loader.load_data(f"{service}/{version}/service-2")
-    except (DataNotFoundError, ValueError) as missing:
-        raise UnknownService(service) from missing
-    try:
-        extras = [loader.load_data(f"{service}/{version}/service-2.sdk-extras")]
-    except DataNotFoundError:
-        extras = []
-    ExtrasProcessor().process(definitions, extras)
-    return _Model(definitions, service)
-
-
-@cache
-def _loader() -> Any:
-    return Loader(
-        extra_search_paths=[Loader.BUILTIN_DATA_PATH],
-        file_loader=_ModelFiles(),
-        cache=None,
-        include_default_search_paths=False,
+    version = known.version if known else model_files.latest_version(service)
+    if version is None:
+        raise UnknownService(service)
+    definitions = model_files.read(service, version)
+    return _Model(
+        metadata=definitions["metadata"],
+        operations=definitions["operations"],
+        shapes=Shapes(definitions["shapes"]),
+        error_names=definitions["errorNames"],
     )
-
-
-class _ModelFiles:
-    """Reads model files for botocore's Loader; `load_file` answers None where there is no such file."""
-
-    def exists(self, file_path: str) -> bool:
-        return Path(f"{file_path}.json").is_file() or Path(f"{file_path}.json.gz").is_file()
-
-    def load_file(self, file_path: str) -> dict[str, Any] | None:
-        plain, packed = Path(f"{file_path}.json"), Path(f"{file_path}.json.gz")
-        if plain.is_file():
-            return _definitions(plain.read_text(encoding="utf-8"))
-        if packed.is_file():
-            return _definitions(gzip.decompress(packed.read_bytes()).decode("utf-8"))
-        return None
-
-
-def _definitions(text: str) -> dict[str, Any]:
-    """A model file, with `shapes` and `operations` as _Texts and the names of its error shapes."""
-    reader = _Reader(text)
-    result: dict[str, Any] = {}
-    errors = set()
-    for part in reader.members():
-        if part not in {"shapes", "operations"}:
-            result[part] = reader.value()
-            continue
-        texts = _Texts()
-        for name in reader.members():
-            definition = reader.value()
-            if definition.get("exception"):
-                errors.add(name)
-            texts[name] = json.dumps(definition, separators=(",", ":")).encode()
-        result[part] = texts
-    result["errorNames"] = frozenset(errors)
-    return result
-
-
-class _Reader:
-    """Walks a large JSON object member by member, so that it never has to be in memory as a whole tree."""
-
-    _between = re.compile(r"[\s,:]*")
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._decode = json.JSONDecoder(object_hook=_undocumented).raw_decode
-        self._at = self._skip(0)
-
-    def _skip(self, at: int) -> int:
-        found = self._between.match(self._text, at)
-        return found.end() if found else at
-
-    def members(self) -> Iterator[str]:
-        """The names in the object that starts here. Its reader consumes each member with value() or members()."""
-        self._at = self._skip(self._at + 1)
-        while self._text[self._at] != "}":
-            name: str = self.value()
-            yield name
-        self._at = self._skip(self._at + 1)
-
-    def value(self) -> Any:
-        found, end = self._decode(self._text, self._at)
-        self._at = self._skip(end)
-        return found
-
-
-def _undocumented(definition: dict[str, Any]) -> dict[str, Any]:
-    if isinstance(definition.get("documentation"), str):
-        del definition["documentation"]
-    return definition

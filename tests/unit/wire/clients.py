@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.awsrequest
+import botocore.loaders
+import botocore.model
 import botocore.parsers
 import botocore.serialize
 from botocore.awsrequest import HeadersDict
@@ -17,9 +19,13 @@ from neargate.wire import HttpRequest, HttpResponse
 from neargate.wire import aws_models as models
 
 
+@cache
 def botocore_model(service: str) -> Any:
-    """The ServiceModel behind our own."""
-    return models._model(service)
+    """botocore's own reading of a service's model."""
+    loader = botocore.loaders.Loader(
+        extra_search_paths=[botocore.loaders.Loader.BUILTIN_DATA_PATH], include_default_search_paths=False
+    )
+    return botocore.model.ServiceModel(loader.load_service_model(service, "service-2"), service)
 
 
 @cache

@@ -10,7 +10,6 @@ import pytest
 from neargate import wire
 from neargate.model.errors import AwsError, not_implemented
 from neargate.wire import Target
-from neargate.wire import aws_models as models
 from tests.unit.wire import clients
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -82,7 +81,7 @@ def test_modelled_members_travel() -> None:
     conflict = AwsError("ConflictException", "busy", resourceIds=["a", "b"], status=409)
     assert json.loads(wire.encode_error(target, error, "r").body)["unheard"] == "1"
     response = wire.encode_error(target, conflict, "r")
-    shape = models.error_shape("ecs", "ConflictException")
+    shape = clients.botocore_model("ecs").shape_for("ConflictException")
     assert clients.raw("json", response, shape)["resourceIds"] == ["a", "b"]
 
 

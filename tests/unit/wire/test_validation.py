@@ -8,8 +8,7 @@ import pytest
 
 from neargate import wire
 from neargate.model.errors import AwsError
-from neargate.wire import Target
-from neargate.wire import aws_models as models
+from neargate.wire import Target, model_files
 from neargate.wire.known_services import SERVICES
 from neargate.wire.patterns import matcher
 
@@ -190,7 +189,7 @@ def test_unknown_lengths_and_documents_pass() -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_pattern_of_the_models_is_understood(service: str) -> None:
-    shapes = models._model(service).definitions["shapes"]
+    shapes = model_files.read(service, SERVICES[service].version)["shapes"]
     patterns = [shapes[name]["pattern"] for name in shapes if "pattern" in shapes[name]]
     assert [pattern for pattern in patterns if matcher(pattern) is None] == []
 
