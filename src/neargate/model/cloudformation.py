@@ -133,6 +133,7 @@ class StackResource:
     status: str
     at: float
     reason: str | None = None
+    detailed: str | None = None
     made: Made | None = None
     before: Made | None = None
     leftover: Made | None = None

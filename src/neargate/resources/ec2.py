@@ -199,7 +199,7 @@ TYPES = {
             honoured=frozenset(
                 "GroupDescription GroupName SecurityGroupEgress SecurityGroupIngress Tags VpcId".split()
             ),
-            naming=Naming("GroupName"),
+            naming=Naming("GroupName", taken="service"),
             create=_create_group,
             read=_read_group,
             update=_update_group,

@@ -16,6 +16,7 @@ from neargate.model.tags import Tags
 from neargate.model.zones import zones
 from neargate.planners import template as language
 from neargate.planners.physical_names import physical_name
+from neargate.planners.template.difference import changed_paths
 from neargate.resources import registry, schemas
 from neargate.resources.declaration import Desired, Existing, ResourceType
 
@@ -199,24 +200,16 @@ def change(type_name: str, made: Made, want: Desired) -> tuple[str, ...]:
 
 def needs_replacement(type_name: str, made: Made, want: Desired, changed: tuple[str, ...]) -> bool:
     """True where a changed property is create-only, or the type knows no update."""
-    declared = registry.find(type_name)
-    if declared.update is None:
-        return bool(changed)
-    if not schemas.exists(type_name):
-        return False
     return any(_replaces(type_name, name, made.properties, want.properties) for name in changed)
 
 
 def _replaces(type_name: str, name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    paths = list(_changed_paths(name, old.get(name), new.get(name)))
-    return any(schemas.replacement(type_name, path) == "Always" for path in [name, *paths])
+    paths = changed_paths(name, old.get(name), new.get(name))
+    return any(replacement(type_name, path) == "Always" for path in [name, *paths])
 
 
-def _changed_paths(prefix: str, old: Any, new: Any) -> list[str]:
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        paths = []
-        for name in {**old, **new}:
-            if old.get(name) != new.get(name):
-                paths.extend(_changed_paths(f"{prefix}/{name}", old.get(name), new.get(name)))
-        return paths
-    return [prefix]
+def replacement(type_name: str, path: str) -> str:
+    """Whether a change of a property replaces the resource: `Always`, `Conditionally` or `Never`."""
+    if registry.find(type_name).update is None:
+        return "Always"
+    return schemas.replacement(type_name, path) if schemas.exists(type_name) else "Never"

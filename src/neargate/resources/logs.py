@@ -17,8 +17,6 @@ from neargate.resources.declaration import (
 
 
 def _error(verb: str, error: AwsError) -> tuple[str, str]:
-    if handler_code(error) == "AlreadyExists":
-        return f"Resource of type 'AWS::Logs::LogGroup' already exists: {error.message}", "AlreadyExists"
     return f"{error.message} (Service: CloudWatchLogs, Status Code: {error.status})", handler_code(error)
 
 
@@ -67,7 +65,7 @@ TYPES = {
     "AWS::Logs::LogGroup": ResourceType(
         type="AWS::Logs::LogGroup",
         honoured=frozenset({"LogGroupName", "RetentionInDays", "Tags", "LogGroupClass"}),
-        naming=Naming("LogGroupName", max_length=512),
+        naming=Naming("LogGroupName", max_length=512, taken="map"),
         create=_create,
         read=_read,
         update=_update,

@@ -20,7 +20,8 @@ from neargate.resources.declaration import (
 
 
 def _error(verb: str, error: AwsError) -> tuple[str, str]:
-    return f"{error.message} (Service: S3, Status Code: {error.status})", handler_code(error)
+    code = "GeneralServiceException" if error.code == "BucketNotEmpty" else handler_code(error)
+    return f"{error.message} (Service: S3, Status Code: {error.status})", code
 
 
 def _create_bucket(want: Desired) -> Steps[Identity]:

@@ -11,13 +11,13 @@ import json
 import attrs
 
 from neargate.drivers.stacks import handlers
-from neargate.drivers.stacks.journal import resource_event
+from neargate.drivers.stacks.journal import VALIDATION_FAILED, resource_event
 from neargate.model.cloudformation import Made, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.planners import template as language
 from neargate.resources import evaluation, registry, schemas
-from neargate.resources.declaration import Desired, Existing, Failed, ResourceType, Waiting
+from neargate.resources.declaration import Desired, Existing, Failed, Naming, ResourceType, Waiting
 
 REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 INITIATED = "Resource creation Initiated"
@@ -176,7 +176,31 @@ def _make(cx: Context, stack: Stack, type_name: str, want: Desired, needs: list[
     try:
         return handlers.make(declared, want, needs, cx, stack.role_arn)
     except AwsError as error:
-        raise handlers.failure(declared, "Create", error, want.token) from error
+        failed = handlers.failure(declared, "Create", error, want.token)
+        if failed.code == "AlreadyExists" and declared.naming is not None:
+            failed = _name_taken(cx, stack, declared, declared.naming, want) or failed
+        raise failed from error
+
+
+def _name_taken(
+    cx: Context, stack: Stack, declared: ResourceType, naming: Naming, want: Desired
+) -> handlers.HandlerFailed | None:
+    """Another stack has it, or something outside of CloudFormation. None where the service's words stand."""
+    if naming.taken == "service":
+        return None
+    for other in cx.tx.scan(StackResource, f"{stack.account}/{stack.region}/"):
+        if other.type == declared.type and other.made is not None and other.made.name == want.name:
+            owner = cx.tx.get(Stack, other.stack)
+            assert owner is not None
+            return handlers.HandlerFailed(f"{want.name} already exists in stack {owner.id}", "AlreadyExists")
+    identifier = want.name
+    if naming.taken == "map":
+        identifier = json.dumps({f"/properties/{naming.property}": want.name}, separators=(",", ":"))
+    return handlers.failure_text(
+        f"Resource of type '{declared.type}' with identifier '{identifier}' already exists.",
+        "AlreadyExists",
+        want.token,
+    )
 
 
 def _check_properties(type_name: str, want: Desired, stack: Stack) -> None:
@@ -259,7 +283,7 @@ def record_failure(
             resource, operation=operation.id, before=resource.made, existed=resource.made is not None
         )
         resource = resource_event(cx, stack, resource, f"{verb}_IN_PROGRESS")
-    detailed = "VALIDATION_FAILED" if isinstance(error, Invalid) else None
+    detailed = VALIDATION_FAILED if isinstance(error, Invalid) else None
     resource_event(cx, stack, resource, f"{verb}_FAILED", error.reason, detailed=detailed)
 
 

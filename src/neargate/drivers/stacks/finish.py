@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from neargate.drivers.stacks import apply
-from neargate.drivers.stacks.journal import stack_event
+from neargate.drivers.stacks.journal import VALIDATION_FAILED, stack_event
 from neargate.drivers.stacks.place import opened_for, place_of
 from neargate.model.cloudformation import Phase, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
@@ -111,7 +111,11 @@ def apply_failed(cx: Context, stack: Stack, operation: StackOperation) -> None:
         apply.cancel(cx, stack, resource)
     created = [r for r in (*failed, *busy) if r.status.startswith("CREATE")]
     updated = [r for r in (*failed, *busy) if r.status.startswith("UPDATE")]
-    _turn_back(cx, stack, operation, _blame("create", created) + _blame("update", updated))
+    reason = _blame("create", created) + _blame("update", updated)
+    if all(r.detailed == VALIDATION_FAILED for r in failed):
+        names = ", ".join(r.logical_id for r in failed)
+        reason = f"Validation failed for following resources: [{names}]. "
+    _turn_back(cx, stack, operation, reason)
 
 
 def _blame(verb: str, resources: Iterable[StackResource]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TypeVar
+from uuid import NAMESPACE_URL, uuid5
 
 import attrs
 
@@ -54,8 +55,10 @@ def failure(declared: ResourceType, verb: str, error: AwsError, token: str) -> H
 
 
 def failure_text(message: str, code: str, token: str) -> HandlerFailed:
+    """`token` names the try; shown as the uuid that AWS's handlers get."""
+    shown = uuid5(NAMESPACE_URL, token)
     return HandlerFailed(
-        f'Resource handler returned message: "{message}" (RequestToken: {token}, HandlerErrorCode: {code})',
+        f'Resource handler returned message: "{message}" (RequestToken: {shown}, HandlerErrorCode: {code})',
         code,
     )
 

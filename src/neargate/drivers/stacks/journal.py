@@ -8,6 +8,7 @@ from neargate.model.cloudformation import EVENTS, Made, Stack, StackResource
 from neargate.model.operations import Context
 from neargate.model.records import Json
 
+VALIDATION_FAILED = "VALIDATION_FAILED"  # the DetailedStatus of a resource whose properties do not fit
 _STACK_TYPE = "AWS::CloudFormation::Stack"
 
 
@@ -57,7 +58,9 @@ def resource_event(
     _append(cx, stack, body, reason)
     if quiet:
         return resource
-    moved = attrs.evolve(resource, status=status, reason=reason, at=cx.now, waiting_for=None)
+    moved = attrs.evolve(
+        resource, status=status, reason=reason, detailed=detailed, at=cx.now, waiting_for=None
+    )
     cx.tx.put(moved)
     return moved
 

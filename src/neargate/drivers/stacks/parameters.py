@@ -5,11 +5,13 @@ from __future__ import annotations
 import attrs
 
 from neargate.drivers.stacks import finish
-from neargate.model.cloudformation import Stack, StackOperation
+from neargate.drivers.stacks.place import place_of
+from neargate.model.cloudformation import Stack, StackInput, StackOperation
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Json
 from neargate.planners import template as language
+from neargate.resources import evaluation
 
 # AWS type of a parameter -> the EC2 operation and the request member that takes its value
 _LOOKUPS: dict[str, tuple[str, str, str]] = {
@@ -35,7 +37,19 @@ def validate(cx: Context, stack: Stack, operation: StackOperation) -> None:
         reason = "Parameter validation failed: " + ", ".join(missing)
         finish.apply_impossible(cx, stack, operation, reason)
         return
+    unknown = _unknown_imports(cx, stack, wanted)
+    if unknown:
+        finish.apply_impossible(cx, stack, operation, f"No export named {unknown[0]} found")
+        return
     cx.tx.put(attrs.evolve(stack, operation=attrs.evolve(operation, phase="apply")))
+
+
+def _unknown_imports(cx: Context, stack: Stack, wanted: StackInput) -> list[str]:
+    place = place_of(cx.tx, stack)
+    opened = evaluation.open_stack(wanted, place, {})
+    return sorted(
+        name for name in language.imports(opened.template, opened.scope) if place.export(name) is None
+    )
 
 
 def _exists(cx: Context, type_name: str, value: str) -> bool:

@@ -14,7 +14,7 @@ from neargate.model.records import Json
 from neargate.model.tags import upper
 from neargate.planners import template as language
 from neargate.services.cloudformation import inputs
-from neargate.services.cloudformation.differences import changes, differs
+from neargate.services.cloudformation.differences import changes, differs, refuse_type_changes
 from neargate.services.cloudformation.lookup import by_name
 from neargate.services.cloudformation.stacks import (
     check_updatable,
@@ -52,6 +52,7 @@ def create_change_set(cx: Context, request: Json) -> Json:
     place = inputs.place_for(cx, stack.name, stack.id, stack.notification_arns)
     previous = None if fresh else stack.input
     wanted, opened = inputs.stack_input(cx, request, previous, place, change_set=True)
+    refuse_type_changes(cx, stack, opened)
     empty = not fresh and not differs(cx, stack, wanted, opened, place)
     change_set = ChangeSet(
         stack=stack.key,
@@ -161,9 +162,6 @@ def execute_change_set(cx: Context, request: Json) -> Json:
         )
     stack = cx.tx.get(Stack, found.stack)
     assert stack is not None
-    for other in cx.tx.scan(ChangeSet, found.stack + "/"):
-        if other.key != found.key:
-            cx.tx.put(attrs.evolve(other, execution_status="OBSOLETE"))
     cx.tx.put(attrs.evolve(found, execution_status="EXECUTE_COMPLETE"))
     stack = attrs.evolve(stack, change_set_id=found.id)
     how: Json = {

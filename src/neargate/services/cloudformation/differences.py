@@ -7,6 +7,7 @@ import attrs
 from neargate.model.cloudformation import Made, Stack, StackInput, StackResource
 from neargate.model.operations import Context
 from neargate.planners import template as language
+from neargate.planners.template import difference
 from neargate.resources import evaluation
 
 
@@ -54,64 +55,52 @@ def changes(
     cx: Context, stack: Stack, wanted: StackInput, opened: evaluation.Opened, place: evaluation.Place
 ) -> list[dict[str, object]]:
     """The Changes of a change set: `[{"Type": "Resource", "ResourceChange": {…}}]`."""
-    records = made_of(cx, stack)
-    made = {name: r.made for name, r in records.items() if r.made is not None}
+    made = {name: r.made for name, r in made_of(cx, stack).items() if r.made is not None}
+    types = {name: r.type for name, r in made_of(cx, stack).items()}
+    old = {name: _as_made(types[name], each) for name, each in made.items()}
     against = evaluation.open_stack(wanted, place, made)
-    found: list[dict[str, object]] = []
-    for name, resource in against.live.items():
-        if name not in records:
-            found.append(_change("Add", name, "", resource.type))
-            continue
-        record = records[name]
-        want = evaluation.desired(
-            against, name, place, wanted.tags, seed="", token="", kept_name=made[name].name
-        )
-        changed = evaluation.change(record.type, made[name], want)
-        replaced = record.type != resource.type or evaluation.needs_replacement(
-            record.type, made[name], want, changed
-        )
-        metadata = (dict(resource.metadata) if resource.metadata else None) != made[name].metadata
-        if changed or replaced or metadata:
-            found.append(_modification(record, changed, replaced, metadata))
-    for name, record in records.items():
-        if name not in against.live:
-            found.append(_change("Remove", name, made[name].physical_id, record.type))
-    return found
+    new = {name: _as_wanted(against, name, made.get(name), place, wanted) for name in against.live}
+    given = {**stack.input.parameters, **wanted.parameters}
+    parameters = [name for name in given if stack.input.parameters.get(name) != wanted.parameters.get(name)]
+    found = difference.difference(old, new, evaluation.replacement, parameters)
+    return [change.to_wire() for change in found]
 
 
-def _change(action: str, name: str, physical_id: str, type_name: str) -> dict[str, object]:
-    change: dict[str, object] = {
-        "Action": action,
-        "LogicalResourceId": name,
-        "ResourceType": type_name,
-        "Scope": [],
-        "Details": [],
-    }
-    if physical_id:
-        change["PhysicalResourceId"] = physical_id
-    return {"Type": "Resource", "ResourceChange": change}
+def refuse_type_changes(cx: Context, stack: Stack, opened: evaluation.Opened) -> None:
+    """Raises ValidationError where a logical id gets another type."""
+    old = {name: difference.ResourceState(r.type, {}) for name, r in made_of(cx, stack).items()}
+    new = {name: difference.ResourceState(r.type, {}) for name, r in opened.live.items()}
+    difference.refuse_type_changes(old, new)
 
 
-def _modification(
-    record: StackResource, changed: tuple[str, ...], replaced: bool, metadata: bool
-) -> dict[str, object]:
-    assert record.made is not None
-    details: list[dict[str, object]] = []
-    for name in changed:
-        attribute = "Tags" if name == "Tags" else "Properties"
-        target: dict[str, object] = {
-            "Attribute": attribute,
-            "RequiresRecreation": "Always" if replaced else "Never",
-        }
-        if attribute == "Properties":
-            target["Name"] = name
-        details.append({"Target": target, "Evaluation": "Static", "ChangeSource": "DirectModification"})
-    scope = sorted(
-        {"Tags" if name == "Tags" else "Properties" for name in changed}
-        | ({"Metadata"} if metadata else set())
+def _as_made(type_name: str, made: Made) -> difference.ResourceState:
+    return difference.ResourceState(
+        type=type_name,
+        properties=made.properties,
+        physical_id=made.physical_id,
+        tags=made.tags,
+        metadata=made.metadata,
+        deletion_policy=made.deletion_policy,
+        update_replace_policy=made.update_replace_policy,
     )
-    whole = _change("Modify", record.logical_id, record.made.physical_id, record.type)
-    body = whole["ResourceChange"]
-    assert isinstance(body, dict)
-    body.update(Replacement="True" if replaced else "False", Scope=scope, Details=details)
-    return whole
+
+
+def _as_wanted(
+    opened: evaluation.Opened, name: str, made: Made | None, place: evaluation.Place, wanted: StackInput
+) -> difference.ResourceState:
+    resource = opened.live[name]
+    kept = made.name if made is not None else None
+    want = evaluation.desired(opened, name, place, wanted.tags, seed="", token="", kept_name=kept)
+    policies = [
+        str(language.evaluate(policy, opened.scope) or "Delete")
+        for policy in (resource.deletion_policy, resource.update_replace_policy)
+    ]
+    return difference.ResourceState(
+        type=resource.type,
+        properties=want.properties,
+        source=resource.properties,
+        tags=want.tags,
+        metadata=dict(resource.metadata) if resource.metadata else None,
+        deletion_policy=policies[0],
+        update_replace_policy=policies[1],
+    )

@@ -16,13 +16,12 @@ from neargate.model.cloudformation import (
     Stack,
     StackInput,
     StackOperation,
-    StackResource,
 )
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.services.cloudformation import inputs
-from neargate.services.cloudformation.differences import differs
+from neargate.services.cloudformation.differences import differs, refuse_type_changes
 from neargate.services.cloudformation.lookup import all_stacks, by_name, required
 
 INITIATED = "User Initiated"
@@ -41,8 +40,8 @@ def create_stack(cx: Context, request: Json) -> Json:
     place = inputs.place_for(cx, name, stack.id, stack.notification_arns)
     wanted, opened = inputs.stack_input(cx, request, None, place)
     stack = attrs.evolve(stack, input=wanted, description=opened.template.description)
-    start_create(cx, stack, wanted, request)
-    return {"StackId": stack.id}
+    operation_id = start_create(cx, stack, wanted, request)
+    return {"StackId": stack.id, "OperationId": operation_id}
 
 
 def refuse_unhonoured(request: Mapping[str, Any]) -> None:
@@ -95,8 +94,8 @@ def check_role(cx: Context, role: str) -> None:
         raise AwsError("ValidationError", f"Role {role} is invalid or cannot be assumed") from error
 
 
-def start_create(cx: Context, stack: Stack, wanted: StackInput, request: Mapping[str, Any]) -> None:
-    """Record the operation and its first event."""
+def start_create(cx: Context, stack: Stack, wanted: StackInput, request: Mapping[str, Any]) -> str:
+    """Record the operation and its first event; its id."""
     started = StackOperation(
         id=cx.ids.uuid(),
         kind="CREATE",
@@ -108,6 +107,7 @@ def start_create(cx: Context, stack: Stack, wanted: StackInput, request: Mapping
         token=request.get("ClientRequestToken"),
     )
     record(cx, attrs.evolve(stack, operation=started), "CREATE_IN_PROGRESS")
+    return started.id
 
 
 def record(cx: Context, stack: Stack, status: str, reason: str = INITIATED) -> Stack:
@@ -133,17 +133,18 @@ def record(cx: Context, stack: Stack, status: str, reason: str = INITIATED) -> S
 @operation("cloudformation", "UpdateStack")
 def update_stack(cx: Context, request: Json) -> Json:
     """Accept a change of a stack and start to make it."""
-    stack = required(cx, request["StackName"], "Stack [{}] does not exist")
+    stack = required(cx, request["StackName"])
     if stack.status == DELETED:
-        raise AwsError("ValidationError", f"Stack [{request['StackName']}] does not exist")
+        raise AwsError("ValidationError", f"Stack with id {request['StackName']} does not exist")
     refuse_unhonoured(request)
     check_updatable(stack, disable_rollback=bool(request.get("DisableRollback", False)))
     place = inputs.place_for(cx, stack.name, stack.id, stack.notification_arns)
     wanted, opened = inputs.stack_input(cx, request, stack.input, place)
+    refuse_type_changes(cx, stack, opened)
     if not differs(cx, stack, wanted, opened, place):
         raise AwsError("ValidationError", "No updates are to be performed.")
-    start_update(cx, stack, wanted, request)
-    return {"StackId": stack.id, "OperationId": cx.request_id}
+    operation_id = start_update(cx, stack, wanted, request)
+    return {"StackId": stack.id, "OperationId": operation_id}
 
 
 def check_updatable(stack: Stack, *, disable_rollback: bool = False) -> None:
@@ -154,7 +155,11 @@ def check_updatable(stack: Stack, *, disable_rollback: bool = False) -> None:
         )
 
 
-def start_update(cx: Context, stack: Stack, wanted: StackInput, request: Mapping[str, Any]) -> None:
+def start_update(cx: Context, stack: Stack, wanted: StackInput, request: Mapping[str, Any]) -> str:
+    """Record the operation and its first event; its id. What change sets planned no longer holds."""
+    for change_set in cx.tx.scan(ChangeSet, stack.key + "/"):
+        if change_set.execution_status == "AVAILABLE":
+            cx.tx.put(attrs.evolve(change_set, execution_status="OBSOLETE"))
     role = request.get("RoleARN") or stack.role_arn
     if request.get("RoleARN"):
         check_role(cx, request["RoleARN"])
@@ -176,6 +181,7 @@ def start_update(cx: Context, stack: Stack, wanted: StackInput, request: Mapping
         notification_arns=list(request.get("NotificationARNs") or stack.notification_arns),
     )
     record(cx, changed, "UPDATE_IN_PROGRESS")
+    return started.id
 
 
 @operation("cloudformation", "DeleteStack")
@@ -236,7 +242,3 @@ def update_termination_protection(cx: Context, request: Json) -> Json:
     stack = required(cx, request["StackName"])
     cx.tx.put(attrs.evolve(stack, termination_protection=request["EnableTerminationProtection"]))
     return {"StackId": stack.id}
-
-
-def resources_made(cx: Context, stack: Stack) -> dict[str, StackResource]:
-    return {r.logical_id: r for r in cx.tx.scan(StackResource, stack.key + "/") if r.made is not None}
