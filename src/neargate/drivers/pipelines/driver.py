@@ -190,7 +190,9 @@ class PipelineDriver:
     ) -> None:
         now = self._clock.now()
         code = error.code if isinstance(error, ActionFailed) else "JobFailed"
-        failed = attrs.evolve(run, status="Failed", updated=now, error_code=code, error_message=error.message)
+        failed = attrs.evolve(
+            run, status="Failed", updated=now, summary=None, error_code=code, error_message=error.message
+        )
         await self._store.write(lambda tx: self._record(tx, execution, failed))
 
     def _record(self, tx: Tx, execution: Execution, run: ActionRun) -> None:

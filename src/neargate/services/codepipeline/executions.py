@@ -50,7 +50,7 @@ def stop_pipeline_execution(cx: Context, request: Json) -> Json:
         status="Stopping",
         stop_requested=True,
         abandon=bool(request.get("abandon", False)),
-        summary=request.get("reason"),
+        summary=request.get("reason") or execution.summary,
         updated=cx.now,
     )
     cx.tx.put(stopped)
@@ -100,28 +100,29 @@ def retry_stage_execution(cx: Context, request: Json) -> Json:
 def put_approval_result(cx: Context, request: Json) -> Json:
     """Approve or reject a manual approval that waits."""
     pipeline = required(cx, request["pipelineName"])
-    for execution in executions_of(cx, pipeline):
-        if not execution.stages or not execution.inside or execution.stages[-1].name != request["stageName"]:
-            continue
-        stage = execution.stages[-1]
-        for index, run in enumerate(stage.actions):
-            if run.name == request["actionName"] and run.token is not None:
-                _decide(cx, execution, stage, index, run, request)
-                return {"approvedAt": cx.now}
-    raise AwsError(
-        "ActionNotFoundException", f"Action '{request['actionName']}' is not waiting for an approval"
-    )
+    asked = [
+        (execution, stage, run)
+        for execution in executions_of(cx, pipeline)
+        for stage in execution.stages
+        for run in stage.actions
+        if (stage.name, run.name) == (request["stageName"], request["actionName"]) and run.token is not None
+    ]
+    if not asked:
+        raise AwsError(
+            "ActionNotFoundException", f"Action '{request['actionName']}' is not waiting for an approval"
+        )
+    for execution, stage, run in asked:
+        if run.token == request["token"]:
+            _decide(cx, execution, stage, run, request)
+            return {"approvedAt": cx.now}
+    raise AwsError("InvalidApprovalTokenException", "The approval token is invalid or has expired.")
 
 
-def _decide(
-    cx: Context, execution: Execution, stage: StageRun, index: int, run: ActionRun, request: Json
-) -> None:
+def _decide(cx: Context, execution: Execution, stage: StageRun, run: ActionRun, request: Json) -> None:
     if run.status != "InProgress":
         raise AwsError(
             "ApprovalAlreadyCompletedException", "The approval action has already been approved or rejected."
         )
-    if run.token != request["token"]:
-        raise AwsError("InvalidApprovalTokenException", "The approval token is invalid or has expired.")
     approved = request["result"]["status"] == "Approved"
     summary = request["result"]["summary"]
     decided = attrs.evolve(
@@ -133,8 +134,7 @@ def _decide(
         error_code=None if approved else "JobFailed",
         error_message=None if approved else summary or "Rejected",
     )
-    actions = [*stage.actions[:index], decided, *stage.actions[index + 1 :]]
-    changed = attrs.evolve(stage, actions=actions)
+    changed = attrs.evolve(stage, actions=[decided if each == run else each for each in stage.actions])
     cx.tx.put(attrs.evolve(execution, stages=[*execution.stages[:-1], changed], updated=cx.now))
 
 
