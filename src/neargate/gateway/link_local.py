@@ -57,8 +57,10 @@ class LinkLocal:
         def connection() -> HttpToolsProtocol:
             return HttpToolsProtocol(self._config, state, {LINK_LOCAL: identity}, loop)
 
-        server = await loop.create_server(connection, sock=sock)
+        # Known before it accepts: whoever is cancelled while it starts can still stop it.
+        server = await loop.create_server(connection, sock=sock, start_serving=False)
         self._listeners[identity] = _Listener(server, state)
+        await server.start_serving()
 
     async def stop(self, identity: Hashable) -> None:
         """Close the listener and its idle connections; requests under way get 5 s. Stopping twice is fine."""
