@@ -1,0 +1,204 @@
+"""The whole cloud in one process: the wire, every service, the drivers, containers and network in memory.
+
+    async with running_cloud() as cloud:
+        await cloud.aws("cloudformation", "CreateStack", StackName="x", TemplateBody=…)
+        await cloud.settle()
+
+`kill` is kill -9; `start` is the next server on what is left: the database, the blobs, the engine, the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from neargate.drivers.ecs import ServiceDriver, TaskDriver
+from neargate.drivers.pipelines import PipelineDriver
+from neargate.drivers.stacks import StackDriver
+from neargate.fabric.memory import Machine, MemoryFabric
+from neargate.gateway.api import Api
+from neargate.gateway.front import Front
+from neargate.gateway.link_local import LinkLocal
+from neargate.gateway.task_side import TaskSide
+from neargate.model.cloudformation import Stack
+from neargate.model.codepipeline import Execution, Pipeline
+from neargate.model.ecs import Task
+from neargate.model.operations import Settings
+from neargate.model.records import Reader, Tx
+from neargate.runtimes.ecr_images import EcrImages
+from neargate.runtimes.git import GitRepositories
+from neargate.runtimes.memory import MemoryRuntime, World
+from neargate.services.dispatch import Dispatcher
+from neargate.store.blobs import BlobDirectory
+from neargate.store.sqlite import SqliteStore
+from neargate.system import SystemIds
+from tests.scenarios.client import Client
+from tests.scenarios.virtual_time import VirtualClock, loop
+
+T = TypeVar("T")
+
+OWNER = "scenario"
+PATIENCE = 4 * 3600.0  # virtual seconds
+
+
+class CutStore(SqliteStore):
+    """The store, until the cut: after `cut_after` writes the process hears no answer any more and writes nothing."""
+
+    cut_after: int | None = None
+    writes = 0
+    cut = False
+
+    async def write(self, work: Callable[[Tx], T]) -> T:
+        if self.cut:
+            await asyncio.get_running_loop().create_future()
+        self.writes += 1
+        last = self.writes == self.cut_after
+        self.cut = last
+        with loop().hold():
+            result = await super().write(work)
+        if last:
+            await asyncio.get_running_loop().create_future()
+        return result
+
+
+class HeldGit(GitRepositories):
+    """git, with the clock standing still while it runs."""
+
+    async def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> bytes:
+        with loop().hold():
+            return await super().run(*arguments, environment=environment)
+
+
+class RunningCloud:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.clock = VirtualClock(loop())
+        self.world = World(clock=self.clock)
+        self.machine = Machine()
+        self.client = Client()
+        self._drivers: list[asyncio.Task[None]] = []
+
+    # -- life ------------------------------------------------------------------------------------------------
+
+    async def start(self, *, cut_after: int | None = None) -> None:
+        """A server on what the directory, the engine and the network hold."""
+        self.store = CutStore.open(self._directory / "neargate.db", self.clock)
+        assert isinstance(self.store, CutStore)
+        self.store.cut_after = cut_after
+        self.blobs = BlobDirectory(self._directory / "blobs")
+        self.ids = SystemIds()
+        self.dispatcher = Dispatcher(self.store, self.clock, self.ids, self.blobs, Settings())
+        self.front = Front(Api(self.dispatcher), self.blobs, {})
+        self.client.serve(self.front)
+        self.repositories = HeldGit(self._directory / "git")
+        runtime = MemoryRuntime(self.world)
+        fabric = MemoryFabric(OWNER, self.machine)
+        await fabric.open()
+        side = TaskSide(self.front, self.dispatcher, self.clock, lambda identity, path: None)
+        self._link_local = LinkLocal(side)
+        tasks = TaskDriver(
+            store=self.store,
+            dispatcher=self.dispatcher,
+            clock=self.clock,
+            runtime=runtime,
+            fabric=fabric,
+            images=EcrImages(runtime, self.dispatcher),
+            link_local=self._link_local,
+            owner=OWNER,
+            directory=self._directory / "volumes",
+        )
+        pipelines = PipelineDriver(self.store, self.dispatcher, self.clock, self.ids, self.repositories)
+        loops = (
+            StackDriver(self.store, self.dispatcher, self.clock).run(),
+            ServiceDriver(self.store, self.dispatcher, self.clock).run(),
+            tasks.run(),
+            pipelines.run(),
+        )
+        self._drivers = [asyncio.create_task(each) for each in loops]
+
+    async def kill(self) -> None:
+        """End the process; containers, interfaces and files stay."""
+        for driver in self._drivers:
+            driver.cancel()
+        await asyncio.gather(*self._drivers, return_exceptions=True)
+        await self._link_local.close()
+        self.store.close()
+
+    async def close(self) -> None:
+        await self.kill()
+        running = [p for p in self.world.containers.values() if p.state.status == "running"]
+        for process in running:
+            process.signal("SIGKILL")
+        await asyncio.gather(*(process.over.wait() for process in running))
+
+    # -- what a test does ------------------------------------------------------------------------------------
+
+    async def aws(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """One API call by boto3's own client through the ASGI front. Raises botocore's ClientError."""
+        return await self.client.call(service, operation, parameters)
+
+    async def settle(self, *, within: float = PATIENCE) -> None:
+        """Until nothing moves that will ever come to rest by itself."""
+        await self.until(lambda: not self.moving(), within=within)
+
+    async def until(self, holds: Callable[[], object], *, within: float = PATIENCE) -> None:
+        """Look after every change of the store."""
+        changed = asyncio.Event()
+        unsubscribe = self.store.subscribe(None, lambda kind, key: changed.set())
+        try:
+            async with asyncio.timeout(within):
+                while not holds():
+                    changed.clear()
+                    await changed.wait()
+        except TimeoutError:
+            raise AssertionError(f"still moving after {within:.0f} s: {self.moving()}") from None
+        finally:
+            unsubscribe()
+
+    def moving(self) -> list[str]:
+        """What is under way: stack operations, executions that wait for nobody, tasks that are to stop."""
+        return self.store.read(_moving)
+
+    def containers(self) -> list[str]:
+        """The images of the containers that run, in alphabetical order."""
+        names = {image.id: image.reference for image in self.world.images.values()}
+        running = (p.spec.image for p in self.world.containers.values() if p.state.status == "running")
+        return sorted(names.get(image, image) for image in running)
+
+
+def _moving(view: Reader) -> list[str]:
+    stacks = [f"stack {s.name} is {s.status}" for s in view.scan(Stack) if s.operation is not None]
+    executions = [f"execution {e.number}" for e in view.scan(Execution) if e.active and not _waits(view, e)]
+    tasks = [
+        f"task {t.id} is {t.status}"
+        for t in view.scan(Task)
+        if t.desired_status == "STOPPED" and t.status != "STOPPED"
+    ]
+    return [*stacks, *executions, *tasks]
+
+
+def _waits(view: Reader, execution: Execution) -> bool:
+    """For a person: an approval, a transition."""
+    if not execution.inside:
+        pipeline = view.get(Pipeline, execution.pipeline)
+        stage = execution.structure["stages"][execution.position]["name"]
+        return pipeline is not None and stage in pipeline.disabled and execution.waiting_for is not None
+    if execution.abandon:
+        return False
+    running = [run for run in execution.stages[-1].actions if run.status == "InProgress"]
+    return bool(running) and all(run.token is not None for run in running)
+
+
+@asynccontextmanager
+async def running_cloud() -> AsyncIterator[RunningCloud]:
+    with tempfile.TemporaryDirectory() as directory:
+        cloud = RunningCloud(Path(directory))
+        await cloud.start()
+        try:
+            yield cloud
+        finally:
+            await cloud.close()

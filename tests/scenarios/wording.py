@@ -1,0 +1,34 @@
+"""What differs from run to run, put in words that do not: ids, random names, addresses."""
+
+from __future__ import annotations
+
+import re
+
+_RULES = [
+    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "UUID"),
+    (re.compile(r"\b(ecs-svc)/\d{19}\b"), r"\1/ID"),
+    (re.compile(r"\b(vpc|subnet|sg|eni|igw|rtb)-[0-9a-f]{17}\b"), r"\1-ID"),
+    (re.compile(r"\b172\.31\.\d+\.\d+\b"), "172.31.X.X"),
+    (re.compile(r"\b[0-9a-f]{64}\b"), "SHA256"),
+    (re.compile(r"\b[0-9a-f]{32}\b"), "HEX"),
+]
+
+
+class Wording:
+    """Knows the stacks of a scenario, whose names begin the names that CloudFormation forms."""
+
+    def __init__(self) -> None:
+        self._stacks: set[str] = set()
+
+    def know_stack(self, name: str) -> None:
+        if not name.startswith("arn:"):
+            self._stacks.add(re.escape(name))
+
+    def plain(self, text: str) -> str:
+        for pattern, words in _RULES:
+            text = pattern.sub(words, text)
+        if self._stacks:
+            begins = "|".join(sorted(self._stacks, key=len, reverse=True))
+            formed = re.compile(rf"\b((?:{begins})-[A-Za-z0-9]+)-[A-Za-z0-9]{{12}}\b", re.IGNORECASE)
+            text = formed.sub(r"\1-RANDOM", text)
+        return text
