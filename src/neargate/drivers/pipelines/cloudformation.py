@@ -297,24 +297,47 @@ def _overrides(cx: Context, job: Job, text: str) -> dict[str, Any]:
         given = json.loads(text)
     except ValueError as error:
         raise ActionFailed(f"ParameterOverrides is not valid JSON: {error}", "ConfigurationError") from error
+    if not isinstance(given, dict):
+        raise ActionFailed(
+            "ParameterOverrides is not a JSON object of names and values.", "ConfigurationError"
+        )
     return {name: _override(cx, job, value) for name, value in given.items()}
 
 
 def _override(cx: Context, job: Job, value: Any) -> Any:
-    if isinstance(value, dict) and "Fn::GetArtifactAtt" in value:
-        name, attribute = value["Fn::GetArtifactAtt"]
-        artifact = next((a for a in job.inputs if a.name == name), None)
-        if artifact is None:
-            raise ActionFailed(f"Artifact [{name}] is not an input of the action.", "ConfigurationError")
-        url = f"https://{artifact.bucket}.s3.{job.pipeline.region}.amazonaws.com/{artifact.object_key}"
-        return {"BucketName": artifact.bucket, "ObjectKey": artifact.object_key, "URL": url}[attribute]
-    if isinstance(value, dict) and "Fn::GetParam" in value:
-        name, file_name, key = value["Fn::GetParam"]
-        content = json.loads(_file(cx, job, f"{name}::{file_name}"))
-        if key not in content:
-            raise ActionFailed(f"Key [{key}] does not exist in file [{file_name}] of artifact [{name}]")
-        return content[key]
+    match value:
+        case {"Fn::GetArtifactAtt": [str(name), ("BucketName" | "ObjectKey" | "URL") as attribute]}:
+            return _artifact_attribute(job, name, attribute)
+        case {"Fn::GetParam": [str(name), str(file_name), str(key)]}:
+            return _artifact_parameter(cx, job, name, file_name, key)
+        case {"Fn::GetArtifactAtt": _} | {"Fn::GetParam": _}:
+            raise ActionFailed(
+                f"ParameterOverrides: {json.dumps(value)} is neither "
+                '{"Fn::GetArtifactAtt": [artifact, "BucketName" | "ObjectKey" | "URL"]} nor '
+                '{"Fn::GetParam": [artifact, file, key]}.',
+                "ConfigurationError",
+            )
     return value
+
+
+def _artifact_attribute(job: Job, name: str, attribute: str) -> str:
+    artifact = next((a for a in job.inputs if a.name == name), None)
+    if artifact is None:
+        raise ActionFailed(f"Artifact [{name}] is not an input of the action.", "ConfigurationError")
+    url = f"https://{artifact.bucket}.s3.{job.pipeline.region}.amazonaws.com/{artifact.object_key}"
+    return {"BucketName": artifact.bucket, "ObjectKey": artifact.object_key, "URL": url}[attribute]
+
+
+def _artifact_parameter(cx: Context, job: Job, name: str, file_name: str, key: str) -> Any:
+    try:
+        content = json.loads(_file(cx, job, f"{name}::{file_name}"))
+    except ValueError as error:
+        raise ActionFailed(
+            f"File [{file_name}] of artifact [{name}] is not valid JSON: {error}", "ConfigurationError"
+        ) from error
+    if not isinstance(content, dict) or key not in content:
+        raise ActionFailed(f"Key [{key}] does not exist in file [{file_name}] of artifact [{name}]")
+    return content[key]
 
 
 def _zip(name: str, text: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -121,8 +122,13 @@ def artifact_file(cx: Context, artifact: Artifact, name: str, role: str) -> byte
     answer = cx.invoke("s3", "GetObject", {"Bucket": artifact.bucket, "Key": artifact.object_key}, role=role)
     blob = answer["Body"]
     assert isinstance(blob, Blob)
-    with zipfile.ZipFile(cx.blobs.path(blob)) as archive:
-        try:
+    try:
+        with zipfile.ZipFile(cx.blobs.path(blob)) as archive:
             return archive.read(name)
-        except KeyError:
-            raise ActionFailed(f"File [{name}] does not exist in artifact [{artifact.name}]") from None
+    except KeyError:
+        raise ActionFailed(f"File [{name}] does not exist in artifact [{artifact.name}]") from None
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise ActionFailed(
+            f"Artifact [{artifact.name}] ({artifact.bucket}/{artifact.object_key}) is not a zip file that can be "
+            f"read: {error}. Put a zip there."
+        ) from error
