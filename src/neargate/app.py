@@ -95,6 +95,7 @@ class Server:
         server = _uvicorn(front)
         try:
             async with _background(self._loops):
+                self._start(git.catch_up(), server)
                 self._start(
                     self._plant_loops(store, dispatcher, clock, ids, blobs, repositories, front), server
                 )

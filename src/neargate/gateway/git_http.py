@@ -14,7 +14,7 @@ import structlog
 
 from neargate.gateway.front import AsgiScope, Receive, Send
 from neargate.model.operations import Caller
-from neargate.runtimes.git import GitRepositories
+from neargate.runtimes.git import GitFailed, GitRepositories
 from neargate.services.codepipeline.sources import pushed
 from neargate.services.dispatch import Dispatcher
 
@@ -49,12 +49,23 @@ class GitHttp:
         except ValueError as error:
             await _plain(send, 400, f"{error}\n")
             return
+        except GitFailed as error:
+            await _plain(send, 500, f"{error}\n")
+            return
         if not known:
             await _plain(send, 404, f"There is no repository {name} here; push to it and it is made.\n")
             return
         await self._backend(scope, receive, send, name, tail)
         if tail == "git-receive-pack":
             await self.take_notice(name)
+
+    async def catch_up(self) -> None:
+        """Take notice of the pushes that a server before this one took and then ended."""
+        for name in self._repositories.names():
+            try:
+                await self.take_notice(name)
+            except GitFailed as error:
+                log.warning("repository.unreadable", repository=name, reason=str(error))
 
     async def take_notice(self, name: str) -> None:
         """Tell the pipelines where the branches stand now."""

@@ -42,6 +42,11 @@ class GitRepositories:
             )
         return self.root / f"{name}.git"
 
+    def names(self) -> list[str]:
+        """Every repository there is."""
+        found = [*self.root.glob("*.git"), *self.root.glob("*/*.git")]
+        return sorted(str(path.relative_to(self.root)).removesuffix(".git") for path in found)
+
     def exists(self, name: str) -> bool:
         return (self.path(name) / "HEAD").exists()
 
