@@ -71,7 +71,7 @@ class Plant:
         owner = self.data.owner()
         stacks = StackDriver(self.store, self.dispatcher, self.clock)
         pipelines = PipelineDriver(self.store, self.dispatcher, self.clock, self.ids, self.repositories)
-        housekeeping = Housekeeping(self.store, self.dispatcher, self.clock)
+        housekeeping = Housekeeping(self.store, self.dispatcher, self.clock, self.blobs)
         finder = EngineFinder(self.engine_directory)
         runtime = EngineRuntime(finder)
         fabric = LinuxFabric(owner)

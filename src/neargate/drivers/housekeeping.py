@@ -1,14 +1,20 @@
-"""What time takes away: log events past their retention, credentials that have expired."""
+"""What time takes away: old log events, credentials that have expired, content that no record names."""
 
 from __future__ import annotations
 
 import asyncio
 
+import structlog
+
+from neargate.model import ecr, s3
 from neargate.model.operations import Caller
 from neargate.model.ports import Clock, Store
 from neargate.services.dispatch import Dispatcher
 from neargate.services.logs.retention import expire
 from neargate.services.sts.issue import sweep
+from neargate.store.blobs import BlobDirectory
+
+log = structlog.get_logger()
 
 EVERY = 600.0  # seconds
 _NOBODY = Caller(account="000000000000", region="us-east-1", principal="arn:aws:iam::000000000000:root")
@@ -17,10 +23,12 @@ _NOBODY = Caller(account="000000000000", region="us-east-1", principal="arn:aws:
 class Housekeeping:
     """Looks every ten minutes."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher, clock: Clock) -> None:
+    def __init__(self, store: Store, dispatcher: Dispatcher, clock: Clock, blobs: BlobDirectory) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._clock = clock
+        self._blobs = blobs
+        self._named: set[str] | None = None
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -31,3 +39,15 @@ class Housekeeping:
     async def once(self) -> None:
         await self._store.write(lambda tx: expire(tx, self._clock.now()))
         await self._store.write(lambda tx: sweep(self._dispatcher.context(tx, _NOBODY)))
+        await asyncio.to_thread(self._collect)
+
+    def _collect(self) -> None:
+        """Delete content that no record has named for a whole round: whoever looked its record up in time has read
+        it by now. Blocks; nothing else runs it."""
+        named = self._store.read(lambda view: s3.live_blobs(view) | ecr.live_blobs(view))
+        before, self._named = self._named, named
+        if before is None:
+            return
+        deleted = self._blobs.collect(named | before)
+        if deleted:
+            log.info("blobs.collected", deleted=deleted)

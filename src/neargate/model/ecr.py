@@ -18,7 +18,7 @@ import attrs
 
 from neargate.model.operations import Caller
 from neargate.model.ports import Ids
-from neargate.model.records import Blob, Json, Tx
+from neargate.model.records import Blob, Json, Reader, Tx
 from neargate.model.tags import Tags
 
 TOKEN_SECONDS = 12 * 3600
@@ -175,6 +175,11 @@ class Layer:
     @property
     def key(self) -> str:
         return f"{self.repository}:{self.digest}"
+
+
+def live_blobs(view: Reader) -> set[str]:
+    """SHA-256 of all content that ECR still needs: what garbage collection must leave alone."""
+    return {layer.blob.sha256 for layer in view.scan(Layer)}
 
 
 @attrs.frozen(kw_only=True)
