@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import os
 import signal
@@ -11,7 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import structlog
@@ -21,9 +22,8 @@ from neargate import __version__
 from neargate.data_directory import DataDirectory
 from neargate.gateway.api import DEFAULT_ACCOUNT, DEFAULT_REGION, Api, root
 from neargate.gateway.front import AsgiApp, Front
-from neargate.gateway.git_http import GitHttp
+from neargate.gateway.later import Later
 from neargate.gateway.own_api import OwnApi
-from neargate.gateway.registry import registry_app
 from neargate.model.operations import Settings
 from neargate.model.records import Json
 from neargate.runtimes.git import GitRepositories
@@ -31,6 +31,9 @@ from neargate.services.dispatch import Dispatcher
 from neargate.store.blobs import BlobDirectory
 from neargate.store.sqlite import SqliteStore
 from neargate.system import SystemClock, SystemIds
+
+if TYPE_CHECKING:
+    from neargate.gateway.git_http import GitHttp
 
 log = structlog.get_logger()
 
@@ -84,21 +87,20 @@ class Server:
         blobs = BlobDirectory(self._data.blobs)
         dispatcher = Dispatcher(store, clock, ids, blobs, settings)
         repositories = GitRepositories(self._data.repositories)
-        git = GitHttp(repositories, dispatcher, root(DEFAULT_ACCOUNT, DEFAULT_REGION))
-        own = OwnApi(dispatcher, self._health, self._prune)
+        git = Later(lambda: _git(repositories, dispatcher))
         mounts: dict[str, AsgiApp] = {
-            "/_neargate/": own,
-            "/v2/": registry_app(dispatcher, blobs),
+            "/_neargate/": OwnApi(dispatcher, self._health, self._prune),
+            "/v2/": Later(lambda: _registry(dispatcher, blobs)),
             "/git/": git,
         }
         front = Front(Api(dispatcher), blobs, mounts)
         server = _uvicorn(front)
         try:
             async with _background(self._loops):
-                self._start(git.catch_up(), server)
                 self._start(
                     self._plant_loops(store, dispatcher, clock, ids, blobs, repositories, front), server
                 )
+                self._start(self._take_missed_pushes(git), server)
                 await self._answer(server, settings, announce)
         finally:
             store.close()
@@ -113,7 +115,8 @@ class Server:
         repositories: GitRepositories,
         front: Front,
     ) -> None:
-        """Start the loops. Imported here: the first request must not wait for what only they need."""
+        """Start the loops. Imported here, and on a thread: the first requests are answered meanwhile."""
+        await asyncio.to_thread(importlib.import_module, "neargate.plant")
         from neargate.plant import Plant
 
         plant = Plant(
@@ -129,6 +132,10 @@ class Server:
         )
         self._plant = plant
         await plant.run()
+
+    async def _take_missed_pushes(self, git: Later[GitHttp]) -> None:
+        await asyncio.to_thread(importlib.import_module, "neargate.gateway.git_http")
+        await git.app().catch_up()
 
     async def _answer(self, server: uvicorn.Server, settings: Settings, announce: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -173,6 +180,18 @@ class Server:
         if self._plant is None:
             return {"removed": False}
         return dict(await self._plant.prune())
+
+
+def _git(repositories: GitRepositories, dispatcher: Dispatcher) -> GitHttp:
+    from neargate.gateway.git_http import GitHttp
+
+    return GitHttp(repositories, dispatcher, root(DEFAULT_ACCOUNT, DEFAULT_REGION))
+
+
+def _registry(dispatcher: Dispatcher, blobs: BlobDirectory) -> AsgiApp:
+    from neargate.gateway.registry import registry_app
+
+    return registry_app(dispatcher, blobs)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -15,18 +15,17 @@ from typing import Any
 
 from neargate.gateway.api import DEFAULT_ACCOUNT, DEFAULT_REGION, root
 from neargate.gateway.front import AsgiScope, Receive, Send
-from neargate.model.cloudformation import Stack, StackResource
-from neargate.model.codepipeline import Execution, SourceMapping
 from neargate.model.errors import AwsError
 from neargate.model.records import Json, Reader, Tx
 from neargate.services.dispatch import Dispatcher
-from neargate.services.ec2.adoption import adopt
 
 Health = Callable[[], Json]
 
 
 class OwnApi:
-    """The ASGI app. `health` says how the server is; `prune` empties the engine of what is ours."""
+    """The ASGI app. What single paths need is imported by them: a server that starts answers health at once.
+
+    `health` says how the server is; `prune` empties the engine of what is ours."""
 
     def __init__(self, dispatcher: Dispatcher, health: Health, prune: Callable[[], Awaitable[Json]]) -> None:
         self._dispatcher = dispatcher
@@ -62,6 +61,8 @@ class OwnApi:
         return await self._prune()
 
     async def _adopt(self, request: Json) -> Json:
+        from neargate.services.ec2.adoption import adopt
+
         caller = root(request.get("account") or DEFAULT_ACCOUNT, request.get("region") or DEFAULT_REGION)
         groups: list[Json] = request["groups"]
 
@@ -71,6 +72,8 @@ class OwnApi:
         return await self._dispatcher.store.write(work)
 
     async def _map_source(self, request: Json) -> Json:
+        from neargate.model.codepipeline import SourceMapping
+
         mapping = SourceMapping(
             account=request.get("account") or DEFAULT_ACCOUNT,
             region=request.get("region") or DEFAULT_REGION,
@@ -87,6 +90,9 @@ class OwnApi:
 
 
 def _what_is_waited_for(view: Reader) -> Json:
+    from neargate.model.cloudformation import Stack, StackResource
+    from neargate.model.codepipeline import Execution
+
     stacks: dict[str, dict[str, str]] = {}
     for stack in view.scan(Stack):
         if stack.operation is None:
