@@ -149,6 +149,7 @@ def _find(cx: Context, request: Mapping[str, Any]) -> ChangeSet:
 @operation("cloudformation", "ExecuteChangeSet")
 def execute_change_set(cx: Context, request: Json) -> Json:
     """Do what a change set says."""
+    refuse_unhonoured(request)
     found = _find(cx, request)
     if found.status != "CREATE_COMPLETE":
         raise AwsError(

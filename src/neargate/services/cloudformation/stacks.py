@@ -49,6 +49,10 @@ def refuse_unhonoured(request: Mapping[str, Any]) -> None:
     for member in (
         "StackPolicyBody",
         "StackPolicyURL",
+        "StackPolicyDuringUpdateBody",
+        "StackPolicyDuringUpdateURL",
+        "RetainExceptOnCreate",
+        "DeploymentMode",
         "ImportExistingResources",
         "ResourcesToImport",
         "NotificationARNs",
@@ -190,6 +194,9 @@ def delete_stack(cx: Context, request: Json) -> Json:
     stack = by_name(cx, request["StackName"])
     if stack is None or stack.status == DELETED:
         return {}
+    refuse_unhonoured(request)
+    if request.get("DeletionMode") not in (None, "STANDARD"):
+        raise not_implemented(f"cloudformation: DeletionMode {request['DeletionMode']}", "cloudformation")
     if stack.termination_protection:
         raise AwsError(
             "ValidationError",

@@ -171,6 +171,8 @@ def get_pipeline_execution(cx: Context, request: Json) -> Json:
 def list_pipeline_executions(cx: Context, request: Json) -> Json:
     """Executions, newest first."""
     pipeline = required(cx, request["pipelineName"])
+    if request.get("filter"):
+        raise not_implemented("codepipeline: ListPipelineExecutions filter", "codepipeline")
     start_at = int(request.get("nextToken") or 0)
     size = request.get("maxResults") or 100
     executions = executions_of(cx, pipeline)
