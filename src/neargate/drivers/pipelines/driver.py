@@ -105,8 +105,8 @@ class PipelineDriver:
             if (
                 now is None
                 or not now.active
+                or not _is_where(now, execution)
                 or now.stages != execution.stages
-                or now.position != execution.position
             ):
                 return True
             assert callable(change)
@@ -145,6 +145,9 @@ class PipelineDriver:
             prepared = await provider.prepare(job)
 
             def begin(tx: Tx) -> None:
+                now = tx.get(Execution, execution.key)
+                if now is None or not now.inside or not _is_where(now, execution):
+                    return  # deleted meanwhile: nothing is begun that nobody would look after
                 cx = self._dispatcher.context(tx, caller_of(pipeline))
                 self._record(tx, execution, _after(run, provider.begin(cx, job, prepared), cx.now))
 
@@ -198,7 +201,7 @@ class PipelineDriver:
     def _record(self, tx: Tx, execution: Execution, run: ActionRun) -> None:
         """Put a run into its stage, unless the execution has moved on without it."""
         now = tx.get(Execution, execution.key)
-        if now is None or not now.inside or now.position != execution.position:
+        if now is None or not now.inside or not _is_where(now, execution):
             return
         stage = now.stages[-1]
         others = [r for r in stage.actions if r.name != run.name]
@@ -215,6 +218,12 @@ class PipelineDriver:
 
 def _load(view: Reader, key: str) -> tuple[Pipeline | None, list[Execution]]:
     return view.get(Pipeline, key), view.scan(Execution, key + "/")
+
+
+def _is_where(now: Execution, execution: Execution) -> bool:
+    """Whether it is the same execution at the same stage. Numbers, and so keys, begin again where a pipeline is deleted
+    and made anew."""
+    return (now.id, now.position) == (execution.id, execution.position)
 
 
 def _keep(tx: Tx, before: Execution, after: Execution) -> None:
