@@ -27,12 +27,19 @@ def decode(target: Target, request: HttpRequest) -> dict[str, Any]:
             return forms.decode(operation.input, request.body, request.query, target.protocol == "ec2")
         except RecursionError as error:
             raise AwsError("MalformedInput", "The request is nested too deeply.") from error
-    cbor = target.protocol == "smithy-rpc-v2-cbor"
-    document = documents.read_cbor(request.body) if cbor else documents.read_json(request.body)
+    document = _document(target.protocol, request.body)
     if operation.input is None:
         return {}
     result: dict[str, Any] = documents.decode(operation.input, document)
     return result
+
+
+def _document(protocol: str, body: bytes) -> Any:
+    if protocol != "smithy-rpc-v2-cbor":
+        return documents.read_json(body)
+    from neargate.wire import cbor
+
+    return cbor.read(body)
 
 
 def encode(target: Target, result: Mapping[str, Any], request_id: str) -> HttpResponse:
@@ -75,13 +82,15 @@ def _event_stream(operation: Operation, result: Mapping[str, Any]) -> Any:
 
 
 def _cbor(target: Target, operation: Operation, result: Mapping[str, Any], request_id: str) -> HttpResponse:
+    from neargate.wire import cbor
+
     headers = {
         "Content-Type": "application/cbor",
         "smithy-protocol": "rpc-v2-cbor",
         "x-amzn-RequestId": request_id,
     }
-    tree = documents.encode_cbor(operation.output, result) if operation.output else {}
-    return HttpResponse(200, headers, documents.write_cbor(tree))
+    tree = cbor.tree(operation.output, result) if operation.output else {}
+    return HttpResponse(200, headers, cbor.write(tree))
 
 
 def _query(target: Target, operation: Operation, result: Mapping[str, Any], request_id: str) -> HttpResponse:

@@ -9,13 +9,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import cbor2
-
 from neargate.model.errors import AwsError
 from neargate.wire import scalars, timestamps
 from neargate.wire.aws_models import Shape
-
-_MALFORMED = (ValueError, RecursionError, cbor2.CBORDecodeError)
 
 
 def read_json(body: bytes) -> Any:
@@ -24,27 +20,12 @@ def read_json(body: bytes) -> Any:
         return {}
     try:
         return json.loads(body, parse_constant=_no_constant)
-    except _MALFORMED as error:
-        raise _serialization("The request body is not valid JSON.") from error
-
-
-def read_cbor(body: bytes) -> Any:
-    """The value of a CBOR body; {} for an empty one. Raises SerializationException."""
-    if not body:
-        return {}
-    try:
-        return cbor2.loads(body)
-    except (*_MALFORMED, TypeError, OverflowError, ArithmeticError) as error:
-        raise _serialization("The request body is not valid CBOR.") from error
+    except (ValueError, RecursionError) as error:
+        raise serialization_error("The request body is not valid JSON.") from error
 
 
 def write_json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
-
-
-def write_cbor(value: Any) -> bytes:
-    encoded: bytes = cbor2.dumps(value)
-    return encoded
 
 
 def decode(shape: Shape, value: Any) -> Any:
@@ -55,7 +36,7 @@ def decode(shape: Shape, value: Any) -> Any:
     try:
         return _decode(shape, value)
     except RecursionError as error:
-        raise _serialization("The request body is nested too deeply.") from error
+        raise serialization_error("The request body is nested too deeply.") from error
 
 
 def _decode(shape: Shape, value: Any) -> Any:
@@ -79,9 +60,9 @@ def _decode(shape: Shape, value: Any) -> Any:
             for key, item in value.items()
         }
     if isinstance(value, Mapping):
-        raise _serialization("Start of structure or map found where not expected.")
+        raise serialization_error("Start of structure or map found where not expected.")
     if isinstance(value, list):
-        raise _serialization("Start of list found where not expected.")
+        raise serialization_error("Start of list found where not expected.")
     return _SCALARS.get(kind, _string)(value, kind)
 
 
@@ -89,10 +70,10 @@ def _require(value: Any, wanted: type, otherwise: str) -> None:
     if isinstance(value, wanted):
         return
     if isinstance(value, Mapping):
-        raise _serialization("Start of structure or map found where not expected.")
+        raise serialization_error("Start of structure or map found where not expected.")
     if isinstance(value, list):
-        raise _serialization("Start of list found where not expected.")
-    raise _serialization(otherwise)
+        raise serialization_error("Start of list found where not expected.")
+    raise serialization_error(otherwise)
 
 
 def _string(value: Any, kind: str) -> str:
@@ -102,7 +83,7 @@ def _string(value: Any, kind: str) -> str:
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise _serialization("A string in the request is not valid Unicode.") from error
+            raise serialization_error("A string in the request is not valid Unicode.") from error
     return value
 
 
@@ -150,7 +131,7 @@ def _blob(value: Any, kind: str) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise _serialization("A blob in the request is not valid base64.") from error
+        raise serialization_error("A blob in the request is not valid base64.") from error
 
 
 _SCALARS = {
@@ -188,23 +169,6 @@ def encode_json(shape: Shape, value: Any) -> Any:
     return value
 
 
-def encode_cbor(shape: Shape, value: Any) -> Any:
-    """The tree that cbor2 writes, from plain data that `results.checked` has passed."""
-    kind = shape.type_name
-    if kind == "structure":
-        members = shape.members
-        return {name: encode_cbor(members[name], item) for name, item in value.items()}
-    if kind == "list":
-        return [None if item is None else encode_cbor(shape.member, item) for item in value]
-    if kind == "map":
-        return {key: None if item is None else encode_cbor(shape.value, item) for key, item in value.items()}
-    if kind == "timestamp":
-        return cbor2.CBORTag(1, timestamps.number(value))
-    if kind in {"float", "double"}:
-        return float(value)
-    return value
-
-
 def _no_constant(text: str) -> Any:
     raise ValueError(f"{text} is not JSON")
 
@@ -215,8 +179,8 @@ def _mistyped(value: Any, wanted: str) -> AwsError:
         found = "TRUE_VALUE" if value else "FALSE_VALUE"
     else:
         found = "STRING_VALUE" if isinstance(value, str) else "NUMBER_VALUE"
-    return _serialization(f"{found} can not be converted to {article} {wanted}")
+    return serialization_error(f"{found} can not be converted to {article} {wanted}")
 
 
-def _serialization(message: str) -> AwsError:
+def serialization_error(message: str) -> AwsError:
     return AwsError("SerializationException", message)

@@ -118,9 +118,11 @@ def _document(
         headers["x-amzn-query-error"] = f"{_wire_code(error, shape)};{_fault(status)}"
     body: Mapping[str, Any] = {"__type": name, message: error.message, **others}
     if target.protocol == "smithy-rpc-v2-cbor":
+        from neargate.wire import cbor
+
         headers |= {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
-        extra = documents.encode_cbor(shape, modelled) if shape is not None else {}
-        return HttpResponse(status, headers, documents.write_cbor({**body, **extra}))
+        extra = cbor.tree(shape, modelled) if shape is not None else {}
+        return HttpResponse(status, headers, cbor.write({**body, **extra}))
     rest = target.protocol == "rest-json"
     headers["Content-Type"] = "application/json" if rest else f"application/x-amz-json-{target.json_version}"
     extra = documents.encode_json(shape, modelled) if shape is not None else {}
