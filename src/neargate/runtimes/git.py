@@ -62,7 +62,13 @@ class GitRepositories:
     async def commit(self, name: str, ref: str) -> Commit:
         """The commit that a ref or id names. Raises GitFailed where there is none."""
         text = await self.run(
-            "-C", str(self.path(name)), "show", "--no-patch", "--format=%H%n%s%n%aI%n%cI", f"{ref}^{{commit}}"
+            "-C",
+            str(self.path(name)),
+            "show",
+            "--no-patch",
+            "--format=%H%n%s%n%aI%n%cI",
+            "--end-of-options",  # whatever a ref is called, it is none
+            f"{ref}^{{commit}}",
         )
         identity, subject, author, committed = text.decode("utf-8", "replace").rstrip("\n").split("\n")[:4]
         return Commit(identity, subject, author, committed)

@@ -350,3 +350,20 @@ async def test_workspaces_that_nobody_knows_are_removed(plant: Plant) -> None:
     async with plant.server():
         await plant.finished(await plant.start())
         assert not stray.exists()
+
+
+async def test_a_bug_of_ours_ends_the_build_instead_of_repeating_it(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another attempt would do again what the commands have done already: push, deploy."""
+
+    async def fail(*_: object) -> None:
+        raise AssertionError("unforeseen")
+
+    monkeypatch.setattr("neargate.drivers.builds.transfer.fetch_sources", fail)
+    await plant.project(spec("true"))
+    async with plant.server():
+        build = await plant.finished(await plant.start())
+        assert build["buildStatus"] == "FAULT"
+        assert context(build, "DOWNLOAD_SOURCE") == ("INTERNAL_SERVICE_ERROR", "unforeseen")
+        assert plant.left() == []

@@ -16,8 +16,6 @@ from neargate.drivers.builds.ledger import Ledger, role_caller
 from neargate.drivers.builds.network import BuildNetwork
 from neargate.drivers.builds.workspace import TMP, Workspace
 from neargate.model.codebuild import FAILED, FAULT, SUCCEEDED, TIMED_OUT, Exported
-from neargate.model.errors import AwsError
-from neargate.model.fabric import FabricFailure
 from neargate.model.operations import Caller
 from neargate.model.ports import Clock
 from neargate.model.runtime import (
@@ -25,7 +23,6 @@ from neargate.model.runtime import (
     ImageInfo,
     ImageUnavailable,
     Runtime,
-    RuntimeFailure,
     Sandbox,
 )
 from neargate.planners.build_artifacts import NO_MATCH
@@ -40,16 +37,6 @@ _PULLING = "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE"
 _DEAD = (
     "Build container found dead before completing the build. Build container died because it was out of memory, or "
     "the Docker image is not supported. ErrorCode: {code}"
-)
-_UNEXPECTED = (
-    AwsError,
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    RuntimeError,
-    RuntimeFailure,
-    FabricFailure,
 )
 
 
@@ -104,7 +91,7 @@ class Course:
             await self._finish_failed(failure)
         except Over:
             raise
-        except _UNEXPECTED as error:
+        except Exception as error:  # to begin again would repeat what the commands have done already
             log.error("build.failed", build=build.arn, exc_info=error)
             await self._finish_failed(internal(error))
 
