@@ -195,7 +195,7 @@ def _registry(dispatcher: Dispatcher, blobs: BlobDirectory) -> AsgiApp:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where there is one: for this loop only, since pyroute2's own loops need asyncio's."""
+    """uvloop where there is one."""
     try:
         import uvloop
     except ImportError:

@@ -1,7 +1,6 @@
 """Links, routes and neighbours through rtnetlink. Every function blocks, for a few milliseconds.
 
-The machine, wherever it is named, is the network namespace of the calling thread. pyroute2 is imported at
-the first use: it costs 13 MB.
+The machine, wherever it is named, is the network namespace of the calling thread.
 
 A task's side looks as on AWS, `eth0` with the mask of its subnet, but the subnet is not on that link: all
 traffic goes to the gateway, and the gateway's hardware address is the machine's end of the pair. Both ends
@@ -14,10 +13,10 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
 
 from neargate.fabric.names import describe, link_name, link_prefix, parse
 from neargate.fabric.namespaces import inside
+from neargate.fabric.netlink import Link, Netlink, NetlinkError
 from neargate.model.fabric import (
     HOST_ADDRESS,
     AddressInUse,
@@ -27,9 +26,6 @@ from neargate.model.fabric import (
     FabricUnavailable,
     Interface,
 )
-
-if TYPE_CHECKING:
-    from pyroute2 import IPRoute
 
 _MACHINE_MAC = "ee:ee:ee:ee:ee:ee"  # the same on every link: nobody but the task at its end sees it
 _LOOPBACK = 1  # the index of lo in every namespace
@@ -58,13 +54,13 @@ def plug(namespace: int, owner: str, interface: Interface) -> Attachment:
             raise AddressInUse(interface.ip)
         _make_pair(machine, name, namespace, interface)
         index = socket.if_nametoindex(name)
-        undo.callback(_remove, machine, name, index)
-        machine.link("set", index=index, state="up")
-        machine.addr("add", index=index, address=HOST_ADDRESS, prefixlen=32, scope=_SCOPE_LINK)
+        undo.callback(_remove, machine, Link(name, index, None))
+        machine.set_up(index)
+        machine.add_address(index, HOST_ADDRESS, 32, scope=_SCOPE_LINK)
         _claim(machine, index, interface)
-        machine.neigh("add", dst=interface.ip, lladdr=interface.mac, ifindex=index, state="permanent")
+        machine.add_neighbour(index, interface.ip, interface.mac)
         inside(namespace, lambda: _configure_task(interface))
-        machine.link("set", index=index, ifalias=alias)
+        machine.set_alias(index, alias)
         undo.pop_all()
     return Attachment(interface, name)
 
@@ -72,29 +68,29 @@ def plug(namespace: int, owner: str, interface: Interface) -> Attachment:
 def unplug(owner: str, eni_id: str) -> None:
     """Remove the pair and with it the route; nothing happens where there is none."""
     with _netlink() as machine:
-        for name, index, alias in _links(machine, link_name(owner, eni_id)):
-            described = parse(alias)
-            if described is not None and (described[0], described[1].eni_id) == (owner, eni_id):
-                _remove(machine, name, index)
+        link = machine.link(link_name(owner, eni_id))
+        described = None if link is None else parse(link.alias)
+        if link is not None and described and (described[0], described[1].eni_id) == (owner, eni_id):
+            _remove(machine, link)
 
 
 def attachments(owner: str) -> list[Attachment]:
     """Everything that `plug` finished for this owner and that is still there, in the order of eni ids."""
     found = []
     with _netlink() as machine:
-        for name, _, alias in _links(machine):
-            described = parse(alias)
+        for link in machine.links():
+            described = parse(link.alias)
             if described is not None and described[0] == owner:
-                found.append(Attachment(described[1], name))
+                found.append(Attachment(described[1], link.name))
     return sorted(found, key=lambda attachment: attachment.interface.eni_id)
 
 
 def remove_unfinished(owner: str) -> None:
     """Remove the links that carry the owner's prefix and no description."""
     with _netlink() as machine:
-        for name, index, alias in _links(machine):
-            if name.startswith(link_prefix(owner)) and not alias:
-                _remove(machine, name, index)
+        for link in machine.links():
+            if link.name.startswith(link_prefix(owner)) and not link.alias:
+                _remove(machine, link)
 
 
 def used(address: str) -> bool:
@@ -126,14 +122,11 @@ def listening(namespace: int, address: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def _netlink() -> Iterator[IPRoute]:
+def _netlink() -> Iterator[Netlink]:
     """A netlink socket in the namespace of the calling thread; the kernel's refusals come as `FabricFailure`."""
-    from pyroute2 import IPRoute
-    from pyroute2.netlink.exceptions import NetlinkError
-
-    with IPRoute() as route:
+    with Netlink() as netlink:
         try:
-            yield route
+            yield netlink
         except NetlinkError as error:
             if error.code == errno.EPERM:
                 raise FabricUnavailable(
@@ -149,49 +142,28 @@ def _exists(name: str) -> bool:
         return False
 
 
-def _links(machine: IPRoute, name: str | None = None) -> Iterator[tuple[str, int, str | None]]:
-    """Name, index and alias of one link, where it exists, or of all."""
-    from pyroute2.netlink.exceptions import NetlinkError
-
-    try:
-        found = machine.link("dump") if name is None else machine.link("get", ifname=name)
-    except NetlinkError as error:
-        if error.code != errno.ENODEV:
-            raise
-        return
-    for link in found:
-        yield link.get_attr("IFLA_IFNAME"), link["index"], link.get_attr("IFLA_IFALIAS")
-
-
-def _remove(machine: IPRoute, name: str, index: int) -> None:
+def _remove(machine: Netlink, link: Link) -> None:
     """Delete a link; it may be gone a moment before, with the namespace of its other end."""
-    from pyroute2.netlink.exceptions import NetlinkError
-
     try:
-        machine.link("del", index=index)
+        machine.remove_link(link.index)
     except NetlinkError:
-        if _exists(name):
+        if _exists(link.name):
             raise
 
 
-def _make_pair(machine: IPRoute, name: str, namespace: int, interface: Interface) -> None:
-    from pyroute2.netlink.exceptions import NetlinkError
-
-    peer = {"ifname": "eth0", "address": interface.mac, "net_ns_fd": namespace}
+def _make_pair(machine: Netlink, name: str, namespace: int, interface: Interface) -> None:
     try:
-        machine.link("add", ifname=name, kind="veth", address=_MACHINE_MAC, peer=peer)
+        machine.add_pair(name, _MACHINE_MAC, "eth0", interface.mac, namespace)
     except NetlinkError as error:
         if error.code != errno.EEXIST:
             raise
         raise AlreadyAttached("The task's network namespace has an eth0 already.") from error
 
 
-def _claim(machine: IPRoute, index: int, interface: Interface) -> None:
+def _claim(machine: Netlink, index: int, interface: Interface) -> None:
     """Route the address to the link. The kernel takes one such route only: of two servers one gets it."""
-    from pyroute2.netlink.exceptions import NetlinkError
-
     try:
-        machine.route("add", dst=f"{interface.ip}/32", oif=index, scope=_SCOPE_LINK, prefsrc=HOST_ADDRESS)
+        machine.add_route_to(interface.ip, index, scope=_SCOPE_LINK, source=HOST_ADDRESS)
     except NetlinkError as error:
         if error.code != errno.EEXIST:
             raise
@@ -202,50 +174,33 @@ def _configure_task(interface: Interface) -> None:
     """On a thread inside the task's namespace."""
     with _netlink() as task:
         index = socket.if_nametoindex("eth0")
-        task.link("set", index=_LOOPBACK, state="up")
-        task.link("set", index=index, state="up")
-        task.addr(
-            "add",
-            index=index,
-            address=interface.ip,
-            prefixlen=interface.prefix_length,
-            flags=_NO_PREFIX_ROUTE,
-        )
-        task.neigh("add", dst=interface.gateway, lladdr=_MACHINE_MAC, ifindex=index, state="permanent")
-        task.route("add", dst="0.0.0.0/0", gateway=interface.gateway, oif=index, flags=_ONLINK)
+        task.set_up(_LOOPBACK)
+        task.set_up(index)
+        task.add_address(index, interface.ip, interface.prefix_length, flags=_NO_PREFIX_ROUTE)
+        task.add_neighbour(index, interface.gateway, _MACHINE_MAC)
+        task.add_default_route(interface.gateway, index, flags=_ONLINK)
 
 
 def _add_to_loopback(address: str) -> None:
     """On a thread inside the task's namespace. Of scope host, the address is never a source outwards."""
-    from pyroute2.netlink.exceptions import NetlinkError
-
     with _netlink() as task:
-        task.link("set", index=_LOOPBACK, state="up")
+        task.set_up(_LOOPBACK)
         try:
-            task.addr("add", index=_LOOPBACK, address=address, prefixlen=32, scope=_SCOPE_HOST)
+            task.add_address(_LOOPBACK, address, 32, scope=_SCOPE_HOST)
         except NetlinkError as error:
             if error.code != errno.EEXIST:
                 raise
 
 
-def _used(machine: IPRoute, address: str) -> bool:
-    from pyroute2.netlink.exceptions import NetlinkError
-
+def _used(machine: Netlink, address: str) -> bool:
     try:
-        (route,) = machine.route("get", dst=address, flags=_FIB_MATCH)
+        route = machine.route_of(address, flags=_FIB_MATCH)
     except NetlinkError as error:
         if error.code in _NO_ROUTE:
             return False
         raise
-    if route["dst_len"] == 32 or route["type"] in _ROUTE_TO_SOMEBODY:
+    if route.prefix_length == 32 or route.type in _ROUTE_TO_SOMEBODY:
         return True
-    link = route.get_attr("RTA_OIF")
-    if link is None or route.get_attr("RTA_GATEWAY"):
+    if route.link is None or route.gateway:
         return False
-    try:
-        (neighbour,) = machine.neigh("get", dst=address, ifindex=link)
-    except NetlinkError as error:
-        if error.code != errno.ENOENT:
-            raise
-        return False
-    return bool(neighbour["state"] & _NEIGHBOUR_ALIVE)
+    return bool(machine.neighbour_state(route.link, address) & _NEIGHBOUR_ALIVE)
