@@ -95,8 +95,18 @@ def _update(old: Existing, want: Desired) -> Steps[None]:
                 {"pipelineName": old.id, "stageName": disabled["StageName"], "transitionType": "Inbound"},
             )
     yield from _transitions(old.id, want)
+    yield from _retag(old, want)
     if str(want.properties.get("RestartExecutionOnUpdate", "false")).lower() == "true":
         yield Call("codepipeline", "StartPipelineExecution", {"name": old.id})
+
+
+def _retag(old: Existing, want: Desired) -> Steps[None]:
+    arn = f"arn:aws:codepipeline:{want.region}:{want.account}:{old.id}"
+    gone = sorted(old.desired.all_tags.keys() - want.all_tags.keys())
+    if gone:
+        yield Call("codepipeline", "UntagResource", {"resourceArn": arn, "tagKeys": gone})
+    if want.all_tags and want.all_tags != old.desired.all_tags:
+        yield Call("codepipeline", "TagResource", {"resourceArn": arn, "tags": lower(want.all_tags)})
 
 
 def _read(existing: Existing) -> Steps[Json]:

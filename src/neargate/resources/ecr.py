@@ -18,6 +18,8 @@ def _create(want: Desired) -> Steps[Identity]:
     encryption = p.get("EncryptionConfiguration")
     if encryption:
         request["encryptionConfiguration"] = {"encryptionType": encryption["EncryptionType"]}
+        if "KmsKey" in encryption:
+            request["encryptionConfiguration"]["kmsKey"] = encryption["KmsKey"]
     request["tags"] = upper(want.all_tags) or None
     yield Call(
         "ecr", "CreateRepository", {name: value for name, value in request.items() if value is not None}

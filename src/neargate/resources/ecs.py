@@ -24,6 +24,7 @@ from neargate.resources.declaration import (
 from neargate.resources.shapes import call, pick, without
 
 BREAKER = "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'."
+_PROVIDERS = ("CapacityProviders", "DefaultCapacityProviderStrategy")
 _CLUSTER_SETTINGS = ("ClusterSettings", "Configuration", "ServiceConnectDefaults")
 
 
@@ -69,6 +70,9 @@ def _update_cluster(old: Existing, want: Desired) -> Steps[None]:
     yield call(
         "ecs", "UpdateCluster", {**given, **({"Settings": settings} if settings else {})}, cluster=old.id
     )
+    if any(want.properties.get(name) != old.desired.properties.get(name) for name in _PROVIDERS):
+        providers = {name: want.properties.get(name) or [] for name in _PROVIDERS}
+        yield call("ecs", "PutClusterCapacityProviders", providers, cluster=old.id)
     yield from _retag(f"arn:aws:ecs:{want.region}:{want.account}:cluster/{old.id}", old, want)
 
 
@@ -237,15 +241,7 @@ TYPES = {
     for declared in (
         ResourceType(
             type="AWS::ECS::Cluster",
-            honoured=frozenset(
-                {
-                    "ClusterName",
-                    "CapacityProviders",
-                    "DefaultCapacityProviderStrategy",
-                    "Tags",
-                    *_CLUSTER_SETTINGS,
-                }
-            ),
+            honoured=frozenset({"ClusterName", "Tags", *_PROVIDERS, *_CLUSTER_SETTINGS}),
             naming=Naming("ClusterName"),
             create=_create_cluster,
             read=_read_cluster,

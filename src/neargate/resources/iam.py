@@ -30,6 +30,9 @@ def _error(verb: str, error: AwsError) -> tuple[str, str]:
     return f"{error.message} (Service: Iam, Status Code: {error.status})", handler_code(error)
 
 
+_SESSION = 3600  # seconds; IAM's MaxSessionDuration where nobody says another
+
+
 # -- role --------------------------------------------------------------------------------------------------
 
 
@@ -75,10 +78,10 @@ def _update_role(old: Existing, want: Desired) -> Steps[None]:
         "UpdateAssumeRolePolicy",
         {"RoleName": role, "PolicyDocument": _document(now["AssumeRolePolicyDocument"])},
     )
-    change: Json = {"RoleName": role, "Description": now.get("Description") or ""}
-    if "MaxSessionDuration" in now:
-        change["MaxSessionDuration"] = int(now["MaxSessionDuration"])
+    duration = int(now.get("MaxSessionDuration") or _SESSION)
+    change = {"RoleName": role, "Description": now.get("Description") or "", "MaxSessionDuration": duration}
     yield Call("iam", "UpdateRole", change)
+    yield from _bound(role, was.get("PermissionsBoundary"), now.get("PermissionsBoundary"))
     before, after = set(was.get("ManagedPolicyArns") or ()), list(now.get("ManagedPolicyArns") or ())
     for arn in sorted(before - set(after)):
         yield Call("iam", "DetachRolePolicy", {"RoleName": role, "PolicyArn": arn})
@@ -93,6 +96,13 @@ def _update_role(old: Existing, want: Desired) -> Steps[None]:
         yield Call("iam", "UntagRole", {"RoleName": role, "TagKeys": gone})
     if want.tags:
         yield Call("iam", "TagRole", {"RoleName": role, "Tags": upper(want.tags)})
+
+
+def _bound(role: str, was: str | None, boundary: str | None) -> Steps[None]:
+    if boundary and boundary != was:
+        yield Call("iam", "PutRolePermissionsBoundary", {"RoleName": role, "PermissionsBoundary": boundary})
+    elif was and not boundary:
+        yield Call("iam", "DeleteRolePermissionsBoundary", {"RoleName": role})
 
 
 def _read_role(existing: Existing) -> Steps[Json]:

@@ -83,6 +83,8 @@ def _update_bucket(old: Existing, want: Desired) -> Steps[None]:
         yield Call("s3", "DeletePublicAccessBlock", {"Bucket": old.id})
     if old.desired.properties.get("BucketEncryption") and "BucketEncryption" not in want.properties:
         yield Call("s3", "DeleteBucketEncryption", {"Bucket": old.id})
+    if old.desired.properties.get("OwnershipControls") and "OwnershipControls" not in want.properties:
+        yield Call("s3", "DeleteBucketOwnershipControls", {"Bucket": old.id})
     yield from _configure(old.id, want)
 
 
