@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import importlib
 import logging
 import os
@@ -246,10 +247,11 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen(1024)
     except OSError as error:
         listener.close()
-        raise PortInUse(
-            f"Port {port} on {host} cannot be used: {error.strerror}. Stop what listens there, or start with "
-            "--port 0 for any free one."
-        ) from error
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            advice = "Give --host an address of this machine."
+        else:
+            advice = "Stop what listens there, or start with --port 0 for any free one."
+        raise PortInUse(f"Port {port} on {host} cannot be used: {error.strerror}. {advice}") from error
     listener.setblocking(False)
     return listener
 

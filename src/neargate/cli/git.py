@@ -66,7 +66,7 @@ def worktree(directory: Path) -> Worktree:
         if "not a git repository" not in error.message:
             raise
         raise click.ClickException(
-            f"{directory} is in no git repository. A delivery takes a commit: "
+            f"{directory.resolve()} is in no git repository. A delivery takes a commit: "
             f"git init && git add . && git commit --message 'Begin'"
         ) from None
     path = directory.resolve().relative_to(root.resolve()).as_posix()

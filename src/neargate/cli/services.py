@@ -37,12 +37,14 @@ def stop_sentence(tasks: Iterable[Json]) -> str:
     if not own:
         return ""
     newest = max(own, key=lambda task: task["createdAt"])
-    details = [_container(c) for c in newest["containers"] if c.get("exitCode") != 0]
+    why = newest.get("stoppedReason", "")
+    details = [_container(c, known=why) for c in newest["containers"] if c.get("exitCode") != 0]
     said = f" ({'; '.join(details)})" if details else ""
-    return f"a task stopped: {newest.get('stoppedReason', '')}{said}"
+    return f"a task stopped: {why}{said}"
 
 
-def _container(container: Json) -> str:
+def _container(container: Json, *, known: str) -> str:
+    """`NAME, exit code 1: REASON`, without the reason where it is `known` from the task."""
     code = f", exit code {container['exitCode']}" if "exitCode" in container else ""
-    reason = f": {container['reason']}" if container.get("reason") else ""
+    reason = f": {container['reason']}" if container.get("reason") not in (None, "", known) else ""
     return f"{container['name']}{code}{reason}"

@@ -96,8 +96,8 @@ def read_project(directory: Path, stack_name: str | None, *, dirty: bool) -> Pro
     if changed and not dirty:
         names = ", ".join(changed[:_SHOWN_CHANGES]) + (" …" if len(changed) > _SHOWN_CHANGES else "")
         raise click.ClickException(
-            f"{directory} has uncommitted changes: {names}. A delivery takes a commit: commit them, or deliver "
-            f"{tree.head[:7]} without them: --dirty"
+            f"{directory.resolve()} has uncommitted changes: {names}. A delivery takes a commit: commit them, or "
+            f"deliver {tree.head[:7]} without them: --dirty"
         )
     files = tree.files()
     template_file = project.pipeline_template(files, tree.text)

@@ -192,3 +192,5 @@ def test_why_tasks_stop() -> None:
     )
     assert stop_sentence([crashed, unpulled]).endswith(" (web: CannotPullContainerError: gone)")
     assert stop_sentence([replaced]) == ""
+    unpulled["stoppedReason"] = "CannotPullContainerError: gone"
+    assert stop_sentence([unpulled]) == "a task stopped: CannotPullContainerError: gone (web)"

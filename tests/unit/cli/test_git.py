@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -67,11 +68,13 @@ def test_repository_names_fit_into_a_url(name: str, repository_name: str) -> Non
     assert tree.repository == repository_name
 
 
-def test_no_repository(tmp_path: Path) -> None:
+def test_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(
-        click.ClickException, match=r"is in no git repository\. A delivery takes a commit: git init"
+        click.ClickException,
+        match=rf"^{re.escape(str(tmp_path))} is in no git repository\. A delivery takes a commit: git init",
     ):
-        git.worktree(tmp_path)
+        git.worktree(Path())
 
 
 def test_a_repository_without_a_commit(tmp_path: Path) -> None:

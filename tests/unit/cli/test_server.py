@@ -108,6 +108,15 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path, options: tuple[str, ...])
     )
 
 
+def test_a_host_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
+    said = start(tmp_path, "--port", "0", "--host", "192.0.2.1")
+    assert said.returncode == 1
+    assert said.stderr == (
+        "Error: Port 0 on 192.0.2.1 cannot be used: Cannot assign requested address. Give --host an address of this "
+        "machine.\n"
+    )
+
+
 def test_a_corrupt_database_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "neargate.db").write_bytes(b"no database at all" * 600)
     said = start(tmp_path, "--port", "0", "--detach")
