@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 from pathlib import Path
 
 import attrs
 import structlog
 
 from neargate.data_directory import DataDirectory
-from neargate.drivers.builds import BuildDriver
 from neargate.drivers.ecs import ServiceDriver, TaskDriver, TaskMetadata
 from neargate.drivers.housekeeping import Housekeeping
 from neargate.drivers.pipelines import PipelineDriver
 from neargate.drivers.stacks import StackDriver
 from neargate.fabric.linux import LinuxFabric
-from neargate.gateway.engine_socket import EngineSocket
 from neargate.gateway.front import Front
 from neargate.gateway.link_local import LinkLocal
 from neargate.gateway.task_side import TaskSide
+from neargate.model.codebuild import Build
 from neargate.model.fabric import FabricUnavailable
 from neargate.model.operations import Caller
 from neargate.model.ports import Clock, Ids
@@ -106,6 +106,25 @@ class Plant:
             directory=self.data.volumes,
         )
 
+        async with asyncio.TaskGroup() as group:
+            group.create_task(services.run())
+            group.create_task(tasks.run())
+            group.create_task(self._run_builds(owner, finder, runtime, fabric, link_local))
+
+    async def _run_builds(
+        self,
+        owner: str,
+        finder: EngineFinder,
+        runtime: EngineRuntime,
+        fabric: LinuxFabric,
+        link_local: LinkLocal,
+    ) -> None:
+        """The driver comes with the first build: an idle server does without it, and without its docker socket."""
+        await self._first_build()
+        await asyncio.to_thread(importlib.import_module, "neargate.drivers.builds")
+        from neargate.drivers.builds import BuildDriver
+        from neargate.gateway.engine_socket import EngineSocket
+
         def engine_socket(caller: Caller, build_id: str) -> EngineSocket:
             return EngineSocket(
                 finder, self.dispatcher, caller, owner, build_id, self.dispatcher.settings.port
@@ -123,10 +142,17 @@ class Plant:
             directory=self.data.builds,
             owner=owner,
         )
-        async with asyncio.TaskGroup() as group:
-            group.create_task(services.run())
-            group.create_task(tasks.run())
-            group.create_task(builds.run())
+        await builds.run()
+
+    async def _first_build(self) -> None:
+        """Wait until there is, or ever was, a build."""
+        recorded = asyncio.Event()
+        unsubscribe = self.store.subscribe(frozenset({Build.KIND}), lambda kind, key: recorded.set())
+        try:
+            if not self.store.read(lambda view: view.scan(Build)):
+                await recorded.wait()
+        finally:
+            unsubscribe()
 
     async def _find_engine(self, runtime: EngineRuntime, fabric: LinuxFabric) -> None:
         """Until an engine answers and the network stands: try, say what is missing, try again."""
