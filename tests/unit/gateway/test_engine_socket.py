@@ -228,6 +228,28 @@ async def test_a_container_gets_no_more_than_its_build_has(build: Build, host: A
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"hostconfig": {"Binds": ["/:/host"]}},
+        {"HostConfig": {"binds": ["/:/host"]}},
+        {"HostConfig": {"Bind\u017f": ["/:/host"]}},
+        {"HostConfig": {"privileged": True}},
+        {"HostConfig": {"LogConfig": {"config": {"path": "/etc/x"}}}},
+        {"volumes": {"/:/host": {}}},
+        {"HostConfig": ["Binds"]},
+    ],
+)
+async def test_a_member_is_checked_however_it_is_spelled(build: Build, wanted: Any) -> None:
+    """Go's JSON takes `binds`, and even a long s, for Binds."""
+    await build.socket.start(build.path)
+    status, said = await build.ask("POST", "containers/create", {"Image": "x", **wanted})
+    assert status == 400
+    assert "only in this spelling" in said["message"] or "a JSON object is wanted" in said["message"]
+    await build.socket.stop()
+
+
+@pytest.mark.anyio
 async def test_a_volume_cannot_be_a_path_of_the_machine(build: Build) -> None:
     """Podman takes the keys of Volumes as `--volume` does: this one would be a bind mount."""
     await build.socket.start(build.path)

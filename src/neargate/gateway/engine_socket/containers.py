@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +23,11 @@ _FORBIDDEN = tuple(
     "Binds Mounts Devices DeviceRequests DeviceCgroupRules CapAdd SecurityOpt Privileged PidMode UsernsMode UTSMode "
     "CgroupnsMode CgroupParent Cgroup VolumesFrom VolumeDriver Sysctls Links Annotations Runtime".split()
 )
+_MEMBERS = ("HostConfig", "Image", "Labels", "Volumes", "NetworkingConfig")
+_HOST_MEMBERS = (
+    *_FORBIDDEN,
+    *"AutoRemove IpcMode LogConfig MaskedPaths NetworkMode PortBindings PublishAllPorts ReadonlyPaths".split(),
+)
 _HARMLESS = {"PidMode": {""}, "UsernsMode": {""}, "UTSMode": {""}, "CgroupnsMode": {"", "private"}}
 _AUTO_REMOVE = "dev.neargate.auto-remove"
 """`docker run --rm`. Podman forgets the exit code of a container that it removes, so removing is done here."""
@@ -30,7 +36,9 @@ _NETWORKS = frozenset({"", "default", "bridge", "none", "host"})
 
 async def create(session: Session, exchange: Exchange) -> None:
     wanted = await exchange.json()
+    _require_spelling(wanted, _MEMBERS)
     host = wanted.get("HostConfig") or {}
+    _require_spelling(host, _HOST_MEMBERS)
     _check(host)
     _check_volumes(wanted.get("Volumes") or {})
     published = bool(host.get("PortBindings") or host.get("PublishAllPorts"))
@@ -127,6 +135,7 @@ async def remove(session: Session, exchange: Exchange, name: str) -> None:
 async def exec_create(session: Session, exchange: Exchange, name: str) -> None:
     container = (await _own(session, name))["Id"]
     wanted = await exchange.json()
+    _require_spelling(wanted, ("Privileged",))
     if wanted.get("Privileged"):
         raise Refusal(403, "A build's container cannot run a privileged command.")
     await exchange.answer(201, await session.engine.json("POST", f"containers/{container}/exec", body=wanted))
@@ -206,10 +215,26 @@ def _check(host: dict[str, Any]) -> None:
     for option in ("MaskedPaths", "ReadonlyPaths"):
         if host.get(option) is not None:  # an empty list lays the machine's /proc open
             raise Refusal(403, f"A build's container cannot set {option}.")
-    if (host.get("LogConfig") or {}).get("Config"):
+    log = host.get("LogConfig") or {}
+    _require_spelling(log, ("Config",))
+    if log.get("Config"):
         raise Refusal(
             403, "A build's container cannot set options of its log: they name files of the machine."
         )
+
+
+def _require_spelling(given: Any, members: Iterable[str]) -> None:
+    """Raises `Refusal` for a member in other than Docker's spelling: engines read JSON's names in any case, so what is
+    not spelled as it is checked would pass unchecked."""
+    if not isinstance(given, dict):
+        raise Refusal(400, "a JSON object is wanted")
+    spelled = {member.casefold(): member for member in members}
+    for name in given:
+        known = spelled.get(name.casefold(), name)
+        if known != name:
+            raise Refusal(
+                400, f"Neargate's engine socket takes {known} only in this spelling, not as {name}."
+            )
 
 
 def _check_volumes(volumes: dict[str, Any]) -> None:

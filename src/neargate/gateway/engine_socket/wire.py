@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -16,6 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import h11
 
 _READ = 1 << 16
+_VERSION = re.compile(r"v\d+(?:\.\d+)?", re.ASCII)
 _LARGEST_JSON = 4 << 20
 
 
@@ -189,6 +191,6 @@ async def _nothing() -> AsyncGenerator[bytes, None]:
 def _split_version(path: str) -> tuple[str, str]:
     """`/v1.41/images/json` as ("v1.41", "images/json")."""
     first, _, rest = path.lstrip("/").partition("/")
-    if first.startswith("v") and first[1:2].isdigit():
+    if _VERSION.fullmatch(first):  # it goes into a raw request to the engine: nothing else may be in it
         return first, rest
     return "", path.lstrip("/")
