@@ -17,6 +17,7 @@ from neargate.gateway.engine_socket import EngineSocket
 from neargate.gateway.engine_socket.build_context import rewrite_file
 from neargate.gateway.engine_socket.dockerfile import rewritten
 from neargate.gateway.engine_socket.names import BuildNames, slug_of
+from neargate.gateway.engine_socket.wire import split_version
 from neargate.gateway.registry.names import locate
 from neargate.model.ecr import Registry
 from neargate.runtimes.engine_connection import EngineAddress
@@ -247,6 +248,12 @@ async def test_a_member_is_checked_however_it_is_spelled(build: Build, wanted: A
     assert status == 400
     assert "only in this spelling" in said["message"] or "a JSON object is wanted" in said["message"]
     await build.socket.stop()
+
+
+def test_a_version_holds_no_more_than_a_version() -> None:
+    assert split_version("/v1.41/images/json") == ("v1.41", "images/json")
+    assert split_version("/version") == ("", "version")
+    assert split_version("/v1\r\nX: y/containers/a/attach") == ("", "v1\r\nX: y/containers/a/attach")
 
 
 @pytest.mark.anyio

@@ -49,7 +49,7 @@ class Exchange:
         self._writer = writer
         target = urlsplit(request.target.decode("latin-1"))
         self.method = request.method.decode()
-        self.version, self.path = _split_version(unquote(target.path))
+        self.version, self.path = split_version(unquote(target.path))
         self.raw_query = target.query
         self.pairs = parse_qsl(target.query, keep_blank_values=True)
         self.query = dict(self.pairs)
@@ -188,7 +188,7 @@ async def _nothing() -> AsyncGenerator[bytes, None]:
     yield b""
 
 
-def _split_version(path: str) -> tuple[str, str]:
+def split_version(path: str) -> tuple[str, str]:
     """`/v1.41/images/json` as ("v1.41", "images/json")."""
     first, _, rest = path.lstrip("/").partition("/")
     if _VERSION.fullmatch(first):  # it goes into a raw request to the engine: nothing else may be in it
