@@ -1,4 +1,4 @@
-"""What a deploy action says of artifacts and overrides that it cannot read: the action fails, it does not hang."""
+"""What fails a deploy action at once, instead of hanging: unreadable artifacts and overrides, a stack in change."""
 
 from __future__ import annotations
 
@@ -121,6 +121,19 @@ def test_overrides_reach_the_stacks_parameters(aws: Cloud, override: Any, value:
     assert attrs.asdict(outcome)["status"] == "InProgress"
     stack = aws.call("cloudformation", "DescribeStacks", StackName="app")["Stacks"][0]
     assert stack["Parameters"] == [{"ParameterKey": "Size", "ParameterValue": value}]
+
+
+def test_a_stack_that_someone_else_is_changing_fails_the_action_as_on_aws(aws: Cloud) -> None:
+    aws.call("iam", "CreateRole", RoleName="pipeline", AssumeRolePolicyDocument=trust())
+    built = zipped(app_yml=TEMPLATE)
+    aws.call("s3", "PutObject", Bucket=BUCKET, Key="built.zip", Body=built)
+    parameters = [{"ParameterKey": "Size", "ParameterValue": "small"}]
+    aws.call("cloudformation", "CreateStack", StackName="app", TemplateBody=TEMPLATE, Parameters=parameters)
+    with pytest.raises(
+        ActionFailed,
+        match=r"^Stack:arn:\S+/app/\S+ is in CREATE_IN_PROGRESS state and can not be updated\. \(",
+    ):
+        begin(aws, job(ParameterOverrides='{"Size": "large"}'))
 
 
 def trust() -> str:

@@ -59,7 +59,7 @@ class CloudFormationProvider:
             return Outcome(
                 "InProgress", summary=f"replacing the stack: it is {status}", state={"then": "create"}
             )
-        if status is not None and status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+        if status is not None and status.endswith("_CLEANUP_IN_PROGRESS"):
             return Outcome("InProgress", summary=f"waiting: the stack is {status}", state={"then": "deploy"})
         return self._create_or_update(cx, job, status)
 
