@@ -38,7 +38,7 @@ class PipelineDriver:
         self._ids = ids
         self._queue = WorkQueue("pipelines", self.reconcile, clock)
         self._active: set[str] = set()
-        git = GitSourceProvider(store, repositories, dispatcher.settings)
+        git = GitSourceProvider(store, repositories, dispatcher.settings, dispatcher.blobs)
         self._providers: Mapping[str, Provider] = {
             "GitHub": git,
             "CodeStarSourceConnection": git,

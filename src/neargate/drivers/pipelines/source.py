@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import attrs
@@ -10,6 +11,7 @@ from neargate.drivers.pipelines.job import ActionFailed, Job, Outcome
 from neargate.model.codepipeline import Artifact
 from neargate.model.operations import Context, Settings
 from neargate.model.ports import Store
+from neargate.model.records import Blob, Blobs
 from neargate.runtimes.git import Commit, GitFailed, GitRepositories
 from neargate.services.codepipeline import sources
 
@@ -17,14 +19,15 @@ from neargate.services.codepipeline import sources
 @attrs.frozen
 class _Fetched:
     commit: Commit
-    archive: bytes
+    archive: Blob
 
 
 class GitSourceProvider:
     """Takes the newest commit of the branch; its zip becomes the output artifact."""
 
-    def __init__(self, store: Store, repositories: GitRepositories, settings: Settings) -> None:
+    def __init__(self, store: Store, repositories: GitRepositories, settings: Settings, blobs: Blobs) -> None:
         self._store = store
+        self._blobs = blobs
         self._repositories = repositories
         self._settings = settings
 
@@ -44,7 +47,8 @@ class GitSourceProvider:
             raise ActionFailed(
                 f"The source {repository} cannot be read: {error}", "RevisionUnavailable"
             ) from error
-        return _Fetched(commit, archive)
+        # Stored here: in `begin` the disk would keep every other write of the server waiting.
+        return _Fetched(commit, await asyncio.to_thread(self._blobs.put, archive))
 
     def begin(self, cx: Context, job: Job, prepared: Any) -> Outcome:
         fetched: _Fetched = prepared
