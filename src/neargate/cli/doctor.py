@@ -117,14 +117,15 @@ def engine_check(engine: engines.Engine | None) -> Check:
     install = f"apt-get install --yes --no-install-recommends {engines.PRIVATE_PACKAGES}"
     if platform.system() != "Linux":
         return Check("engine", False, "none answers", "Start Docker or Podman.")
-    if not tool("podman", "").ok:
+    podman = tool("podman", "")
+    if not podman.ok:
         return Check("engine", False, "none answers, and Podman is not installed", install)
     if not (tool("runc", "").ok or tool("crun", "").ok):
         return Check("engine", False, "none answers, and Podman has no OCI runtime", install)
     if os.geteuid() != 0:
         step = "Start Docker or Podman, or run as root: only root can run Neargate's own."
         return Check("engine", False, "none answers", step)
-    said = subprocess.run(["podman", "--version"], capture_output=True, text=True, check=False).stdout
+    said = subprocess.run([podman.found, "--version"], capture_output=True, text=True, check=False).stdout
     return Check(
         "engine", True, f"none runs; Neargate starts its own {said.strip() or 'podman'} when it needs it"
     )

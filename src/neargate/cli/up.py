@@ -136,7 +136,8 @@ def _have_cloud(place: Place, port: int) -> None:
             f"The local cloud found no engine within {_ENGINE_SECONDS:.0f} s. Its log: {place.data / 'neargate.log'}"
         )
     raise click.ClickException(
-        f"{engines.waiting_sentence(engine)} Nothing was created. neargate doctor explains the state of this machine."
+        f"{engines.waiting_sentence(engine)}\n"
+        "Nothing was created. neargate doctor explains the state of this machine."
     )
 
 
