@@ -24,6 +24,7 @@ from neargate.data_directory import DataDirectory
 from neargate.gateway.api import DEFAULT_ACCOUNT, DEFAULT_REGION, Api, root
 from neargate.gateway.front import AsgiApp, Front
 from neargate.gateway.later import Later
+from neargate.gateway.one_write import OneWriteProtocol
 from neargate.gateway.own_api import OwnApi
 from neargate.model.operations import Settings
 from neargate.model.records import Json
@@ -223,13 +224,14 @@ async def _background(tasks: list[asyncio.Task[None]]) -> Any:
 def _uvicorn(app: Any) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=OneWriteProtocol,
         ws="none",
         lifespan="off",
         interface="asgi3",
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=3,
         timeout_keep_alive=75,
     )

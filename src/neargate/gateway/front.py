@@ -55,7 +55,8 @@ class Front:
             return
         if scope["type"] != "http":
             return
-        page = foreign_page(_headers(scope))
+        headers = _headers(scope)
+        page = foreign_page(headers)
         if page is not None:
             said = f"Neargate does not answer {page}: only pages of this machine may ask it."
             await self._refuse(AwsError("AccessDenied", said, status=403), scope, send)
@@ -66,7 +67,7 @@ class Front:
                 await app(scope, receive, send)
                 return
         try:
-            await self._aws(scope, receive, send)
+            await self._aws(scope, headers, receive, send)
         except TooLong:
             said = (
                 f"The request is longer than {LONGEST_BODY >> 20} MiB. Upload a large object in parts, or without the "
@@ -82,8 +83,7 @@ class Front:
         """Answer without having looked at what the request is about."""
         await self._send(wire.encode_error(None, error, ""), scope["method"], send)
 
-    async def _aws(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        headers = _headers(scope)
+    async def _aws(self, scope: AsgiScope, headers: dict[str, str], receive: Receive, send: Send) -> None:
         body: bytes | Blob = b""
         if _is_object_upload(scope["method"], headers):
             body = await self._spooled(receive)
