@@ -28,6 +28,7 @@ from neargate.model.cloudformation import Stack
 from neargate.model.codepipeline import Execution, Pipeline
 from neargate.model.ecs import Task
 from neargate.model.operations import Settings
+from neargate.model.ports import Clock
 from neargate.model.records import Reader, Tx
 from neargate.runtimes.ecr_images import EcrImages
 from neargate.runtimes.git import GitRepositories
@@ -46,23 +47,32 @@ PATIENCE = 4 * 3600.0  # virtual seconds
 
 
 class CutStore(SqliteStore):
-    """The store, until the cut: after `cut_after` writes the process hears no answer any more and writes nothing."""
+    """The store, until the cut: the process does not hear that its last write was kept, and writes nothing more.
 
-    cut_after: int | None = None
-    writes = 0
-    cut = False
+    `cut_after(n)` counts from now on; `cut` is set when it happens.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(path, clock)
+        self.cut = asyncio.Event()
+        self._left: int | None = None
+
+    def cut_after(self, writes: int) -> None:
+        self._left = writes
 
     async def write(self, work: Callable[[Tx], T]) -> T:
-        if self.cut:
+        if self._left == 0:
             await asyncio.get_running_loop().create_future()
-        self.writes += 1
-        last = self.writes == self.cut_after
-        self.cut = last
-        with loop().hold():
-            result = await super().write(work)
-        if last:
-            await asyncio.get_running_loop().create_future()
-        return result
+        if self._left is not None:
+            self._left -= 1
+        last = self._left == 0
+        try:
+            with loop().hold():
+                return await super().write(work)
+        finally:
+            if last:
+                self.cut.set()
+                await asyncio.get_running_loop().create_future()
 
 
 class HeldGit(GitRepositories):
@@ -84,11 +94,11 @@ class RunningCloud:
 
     # -- life ------------------------------------------------------------------------------------------------
 
-    async def start(self, *, cut_after: int | None = None) -> None:
+    async def start(self) -> None:
         """A server on what the directory, the engine and the network hold."""
-        self.store = CutStore.open(self._directory / "neargate.db", self.clock)
-        assert isinstance(self.store, CutStore)
-        self.store.cut_after = cut_after
+        store = CutStore.open(self._directory / "neargate.db", self.clock)
+        assert isinstance(store, CutStore)
+        self.store = store
         self.blobs = BlobDirectory(self._directory / "blobs")
         self.ids = SystemIds()
         self.dispatcher = Dispatcher(self.store, self.clock, self.ids, self.blobs, Settings())

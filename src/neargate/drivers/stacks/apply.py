@@ -20,6 +20,7 @@ from neargate.resources import evaluation, registry, schemas
 from neargate.resources.declaration import Desired, Existing, Failed, Naming, ResourceType, Waiting
 
 REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
+NO_REPLACEMENT = "Replacement type updates not supported on stack with disable-rollback."
 INITIATED = "Resource creation Initiated"
 STABILISE_WITHIN = 3 * 3600.0  # seconds; CloudFormation's wait for types whose schema names no other
 
@@ -62,6 +63,8 @@ def begin(
     if not changed:
         _keep(cx, resource, made, needs, opened)
     elif evaluation.needs_replacement(resource.type, made, want, changed):
+        if operation.disable_rollback:
+            raise handlers.HandlerFailed(NO_REPLACEMENT, "InvalidRequest")
         _replace(cx, stack, resource, want, needs, opened, place)
     else:
         _update(cx, stack, resource, declared, made, want, needs, opened)

@@ -85,8 +85,9 @@ class StackDriver:
         return await self._write(stack, lambda cx, now: parameters.validate(cx, now, operation))
 
     async def _apply(self, stack: Stack, operation: StackOperation) -> bool:
-        if _is_late(stack, operation, self._clock.now()):
-            return await self._write(stack, lambda cx, now: finish.apply_late(cx, now, operation))
+        ended = _ended(stack, operation, self._clock.now())
+        if ended is not None:
+            return await self._write(stack, lambda cx, now: finish.apply_ended(cx, now, operation, ended))
         resources = self._resources(stack)
         place = self._store.read(lambda view: place_of(view, stack))
         try:
@@ -207,7 +208,7 @@ class StackDriver:
             return True
 
     async def _remove(self, stack: Stack, operation: StackOperation) -> bool:
-        """Rollback of a create, or a delete: everything goes, against the arrows."""
+        """Rollback of a create, or a delete: everything goes, against the arrows; last what a failed rollback left."""
         resources = self._resources(stack)
         place = self._store.read(lambda view: place_of(view, stack))
         targets = {
@@ -219,6 +220,9 @@ class StackDriver:
         progress: dict[str, Progress] = {name: _removal_progress(r, operation) for name, r in targets.items()}
         plan = plan_removal(needs, progress)
         if plan.finished:
+            left = [r for r in resources.values() if r.leftover is not None]
+            if left:
+                return any(await asyncio.gather(*(self._clean_one(stack, r, place) for r in left)))
             return await self._write(stack, lambda cx, now: finish.removed(cx, now, operation))
         work = [
             self._remove_one(stack, operation, targets[name], place) for name in (*plan.start, *plan.busy)
@@ -264,10 +268,14 @@ class StackDriver:
         return await self._store.write(write)
 
 
-def _is_late(stack: Stack, operation: StackOperation, now: float) -> bool:
-    """TimeoutInMinutes bounds a creation, and nothing else."""
+def _ended(stack: Stack, operation: StackOperation, now: float) -> str | None:
+    """Why an operation must turn back although nothing failed, if it must. TimeoutInMinutes bounds creations only."""
+    if operation.cancelled:
+        return "Stack update cancelled"
     minutes = stack.timeout_minutes
-    return operation.kind == "CREATE" and minutes is not None and now - operation.started > minutes * 60
+    if operation.kind == "CREATE" and minutes is not None and now - operation.started > minutes * 60:
+        return "Stack creation time exceeded the specified timeout. "
+    return None
 
 
 def _apply_progress(

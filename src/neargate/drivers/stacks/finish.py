@@ -94,12 +94,12 @@ def apply_impossible(cx: Context, stack: Stack, operation: StackOperation, reaso
     _turn_back(cx, stack, operation, reason.rstrip(".") + ". ")
 
 
-def apply_late(cx: Context, stack: Stack, operation: StackOperation) -> None:
-    """The stack's TimeoutInMinutes is over: cancel what is under way and turn back."""
+def apply_ended(cx: Context, stack: Stack, operation: StackOperation, reason: str) -> None:
+    """Somebody cancelled the update, or the stack's time is over: cancel what is under way and turn back."""
     for resource in resources_of(cx, stack).values():
         if resource.operation == operation.id and resource.status.endswith("_IN_PROGRESS"):
             apply.cancel(cx, stack, resource)
-    _turn_back(cx, stack, operation, "Stack creation time exceeded the specified timeout. ")
+    _turn_back(cx, stack, operation, reason)
 
 
 def apply_failed(cx: Context, stack: Stack, operation: StackOperation) -> None:
