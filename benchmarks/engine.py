@@ -142,7 +142,11 @@ def _busybox() -> Path:
         return _BUSYBOX
     _BUSYBOX.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="neargate-benchmark-") as directory:
-        subprocess.run(["apt-get", "download", "--quiet", "busybox-static"], cwd=directory, check=True)
+        subprocess.run(
+            ["apt-get", "download", "--quiet", "--option=APT::Sandbox::User=root", "busybox-static"],
+            cwd=directory,
+            check=True,
+        )
         package = next(Path(directory).glob("*.deb"))
         subprocess.run(["dpkg-deb", "--extract", str(package), directory], check=True)
         shutil.copy(next(p for p in Path(directory).glob("*bin/busybox")), _BUSYBOX)
