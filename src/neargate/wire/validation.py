@@ -107,6 +107,26 @@ def _require(service: str, shape: Shape, request: Mapping[str, Any]) -> None:
             raise AwsError("MissingRequestBodyError", "Request Body is empty")
         wire_name = str(member.serialization.get("name", name))
         raise AwsError("InvalidArgument", f"The request must contain the parameter {wire_name}")
+    payload = shape.serialization.get("payload")
+    if service == "s3" and payload and not _is_whole(shape.members[payload], request.get(payload)):
+        raise AwsError(
+            "MalformedXML",
+            "The XML you provided was not well-formed or did not validate against our published schema",
+        )
+
+
+def _is_whole(shape: Shape, value: Any) -> bool:
+    """True where no structure below lacks a required member."""
+    if value is None:
+        return True
+    if shape.type_name == "structure":
+        required = shape.metadata.get("required", ())
+        return all(value.get(name) is not None for name in required) and all(
+            _is_whole(shape.members[name], item) for name, item in value.items() if name in shape.members
+        )
+    if shape.type_name == "list":
+        return all(_is_whole(shape.member, item) for item in value)
+    return True
 
 
 def _structure(shape: Shape, value: Any, path: str, service: str) -> Iterator[_Failure]:

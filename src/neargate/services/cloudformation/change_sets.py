@@ -16,6 +16,7 @@ from neargate.planners import template as language
 from neargate.services.cloudformation import inputs
 from neargate.services.cloudformation.differences import changes, differs, refuse_type_changes
 from neargate.services.cloudformation.lookup import by_name
+from neargate.services.cloudformation.lookup import change_set as find_change_set
 from neargate.services.cloudformation.stacks import (
     check_updatable,
     new_stack,
@@ -102,7 +103,7 @@ def _stack_for(cx: Context, request: Mapping[str, Any], name: str, kind: str) ->
 @operation("cloudformation", "DescribeChangeSet", reads=True)
 def describe_change_set(cx: Context, request: Json) -> Json:
     """One change set with its changes."""
-    found = _find(cx, request)
+    found = find_change_set(cx, request)
     template = language.parse(found.input.template)
     shown: Json = {
         "ChangeSetName": found.name,
@@ -126,31 +127,11 @@ def describe_change_set(cx: Context, request: Json) -> Json:
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def _find(cx: Context, request: Mapping[str, Any]) -> ChangeSet:
-    name, stack_name = request["ChangeSetName"], request.get("StackName")
-    if name.startswith("arn:"):
-        for change_set in cx.tx.scan(ChangeSet, cx.caller.scope() + "/"):
-            if change_set.id == name:
-                return change_set
-        raise AwsError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", status=404)
-    if not stack_name:
-        raise AwsError(
-            "ValidationError", "StackName must be specified if ChangeSetName is not specified as an ARN."
-        )
-    stack = by_name(cx, stack_name)
-    if stack is None:
-        raise AwsError("ValidationError", f"Stack [{stack_name}] does not exist")
-    found = cx.tx.get(ChangeSet, f"{stack.key}/{name}")
-    if found is None:
-        raise AwsError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", status=404)
-    return found
-
-
 @operation("cloudformation", "ExecuteChangeSet")
 def execute_change_set(cx: Context, request: Json) -> Json:
     """Do what a change set says."""
     refuse_unhonoured(request)
-    found = _find(cx, request)
+    found = find_change_set(cx, request)
     if found.status != "CREATE_COMPLETE":
         raise AwsError(
             "InvalidChangeSetStatus",
@@ -185,7 +166,7 @@ def execute_change_set(cx: Context, request: Json) -> Json:
 def delete_change_set(cx: Context, request: Json) -> Json:
     """Forget a change set. The stack it made exist in review stays."""
     try:
-        found = _find(cx, request)
+        found = find_change_set(cx, request)
     except AwsError as error:
         if error.code == "ChangeSetNotFound":
             return {}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from neargate.model.cloudformation import DELETED, Stack, StackResource
+from collections.abc import Mapping
+from typing import Any
+
+from neargate.model.cloudformation import DELETED, ChangeSet, Stack, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 
@@ -37,3 +40,24 @@ def required(cx: Context, name: str, text: str = "Stack with id {} does not exis
 def resources(cx: Context, stack: Stack) -> list[StackResource]:
     """Its resources in the order of their logical ids."""
     return [r for r in cx.tx.scan(StackResource, stack.key + "/") if r.status]
+
+
+def change_set(cx: Context, request: Mapping[str, Any]) -> ChangeSet:
+    """The change set that a request names by its ARN, or by its name and its stack's."""
+    name, stack_name = request["ChangeSetName"], request.get("StackName")
+    if name.startswith("arn:"):
+        for each in cx.tx.scan(ChangeSet, cx.caller.scope() + "/"):
+            if each.id == name:
+                return each
+        raise AwsError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", status=404)
+    if not stack_name:
+        raise AwsError(
+            "ValidationError", "StackName must be specified if ChangeSetName is not specified as an ARN."
+        )
+    stack = by_name(cx, stack_name)
+    if stack is None:
+        raise AwsError("ValidationError", f"Stack [{stack_name}] does not exist")
+    found = cx.tx.get(ChangeSet, f"{stack.key}/{name}")
+    if found is None:
+        raise AwsError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", status=404)
+    return found

@@ -188,6 +188,17 @@ def start_update(cx: Context, stack: Stack, wanted: StackInput, request: Mapping
     return started.id
 
 
+@operation("cloudformation", "CancelUpdateStack")
+def cancel_update_stack(cx: Context, request: Json) -> Json:
+    """Turn an update back that is under way, disabled rollback or not."""
+    stack = required(cx, request["StackName"], "Stack [{}] does not exist")
+    running = stack.operation
+    if running is None or stack.status != "UPDATE_IN_PROGRESS":
+        raise AwsError("ValidationError", "CancelUpdateStack cannot be called from current stack status")
+    cx.tx.put(attrs.evolve(stack, operation=attrs.evolve(running, cancelled=True, disable_rollback=False)))
+    return {}
+
+
 @operation("cloudformation", "DeleteStack")
 def delete_stack(cx: Context, request: Json) -> Json:
     """Start to delete a stack. One that does not exist is deleted already."""

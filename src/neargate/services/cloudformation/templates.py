@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 
-from neargate.model.cloudformation import ChangeSet
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.planners import template as language
 from neargate.services.cloudformation import inputs
-from neargate.services.cloudformation.lookup import required
+from neargate.services.cloudformation.lookup import change_set, required
 
 
 @operation("cloudformation", "ValidateTemplate", reads=True)
@@ -83,14 +82,10 @@ def _declaration(parameter: language.Parameter) -> Json:
 @operation("cloudformation", "GetTemplate", reads=True)
 def get_template(cx: Context, request: Json) -> Json:
     """The template's text as it was given. A JSON template comes back as JSON text."""
-    stack = required(cx, request["StackName"])
-    text = stack.input.template
     if request.get("ChangeSetName"):
-        name = request["ChangeSetName"]
-        found = cx.tx.get(ChangeSet, f"{stack.key}/{name.split('/')[1] if name.startswith('arn:') else name}")
-        if found is None:
-            raise AwsError(
-                "ChangeSetNotFound", f"ChangeSet [{request['ChangeSetName']}] does not exist", status=404
-            )
-        text = found.input.template
+        text = change_set(cx, request).input.template
+    elif request.get("StackName"):
+        text = required(cx, request["StackName"]).input.template
+    else:
+        raise AwsError("ValidationError", "Either StackName or ChangeSetName must be specified")
     return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}

@@ -160,6 +160,13 @@ def list_buckets(cx: Context, request: Json) -> Json:
         and (after is None or bucket.name > after)
     ]
     limit = request.get("MaxBuckets", _ALL_BUCKETS)
+    if not 1 <= limit <= _ALL_BUCKETS:
+        raise AwsError(
+            "InvalidArgument",
+            f"Argument max-buckets must be an integer between 1 and {_ALL_BUCKETS}.",
+            ArgumentName="max-buckets",
+            ArgumentValue=str(limit),
+        )
     shown = buckets[:limit]
     return {
         "Buckets": [
