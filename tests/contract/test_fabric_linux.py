@@ -244,6 +244,7 @@ async def test_addresses_of_the_real_network_are_not_free(linux: LinuxRig) -> No
 
 async def test_open_and_close_leave_nothing_behind(linux: LinuxRig) -> None:
     one, two = linux.fabric("one"), linux.fabric("two")
+    linux.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")  # a new namespace takes the machine's
     assert linux.forwarding() == "0"
     await one.open()
     await one.open()

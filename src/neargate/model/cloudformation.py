@@ -61,6 +61,7 @@ class StackOperation:
     token: str | None = None
     failed: list[str] = attrs.field(factory=list)
     retain: list[str] = attrs.field(factory=list)
+    cancelled: bool = False
 
 
 @attrs.frozen

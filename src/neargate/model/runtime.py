@@ -221,8 +221,8 @@ class LogLine:
 class ContainerEvent:
     """Something happened to a container.
 
-    `watching` comes first and again after every reconnection, with an empty `id`: whatever happened
-    before it may have gone unreported, so list. From there on every event comes at least once.
+    `watching` comes first, again after every reconnection and now and then, with an empty `id`: whatever
+    happened before it may have gone unreported, so list. From there on every event comes at least once.
     `exit_code` is set on `died`.
     """
 

@@ -186,7 +186,7 @@ def _service_ready(existing: Existing) -> Steps[Readiness]:
             return Waiting("ECS is rolling its deployment back")
         return Failed(BREAKER, "GeneralServiceException")
     primary = next((d for d in deployments if d["status"] == "PRIMARY"), None)
-    if primary is not None and _was_rolled_back(primary, existing):
+    if primary is not None and _breaks(service) and _was_rolled_back(primary, existing):
         return Failed(BREAKER, "GeneralServiceException")
     running, desired = service["runningCount"], service["desiredCount"]
     steady = (
@@ -195,6 +195,12 @@ def _service_ready(existing: Existing) -> Steps[Readiness]:
     if steady:
         return Ready()
     return Waiting(_why(service, running, desired))
+
+
+def _breaks(service: Json) -> bool:
+    """True for a service whose circuit breaker rolls back; without one, another PRIMARY is somebody's own doing."""
+    breaker = (service.get("deploymentConfiguration") or {}).get("deploymentCircuitBreaker") or {}
+    return bool(breaker.get("enable") and breaker.get("rollback"))
 
 
 def _was_rolled_back(primary: Json, existing: Existing) -> bool:

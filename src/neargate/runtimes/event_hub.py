@@ -34,6 +34,9 @@ _NOT_LABELS = frozenset({"image", "name", "exitCode", "containerExitCode", "podI
 _OVERLAP = 2
 """Seconds before a (re)connection from which events are asked for again; at-least-once allows it."""
 
+_RESYNC = 20.0
+"""Seconds between two `watching` for everybody: an engine that lost an event must not be waited for for ever."""
+
 Inspect = Callable[[str], Awaitable[ContainerState]]
 
 
@@ -96,11 +99,17 @@ class EventHub:
             params = {"since": int(time.time()) - _OVERLAP, "filters": '{"type":["container"]}'}
             async with self._connection.stream("GET", "events", params=params) as response:
                 self._connected = True
-                self._publish(_watching())
+                resync = asyncio.create_task(self._resync(), name="engine-events resync")
+                stack.callback(resync.cancel)
                 async for raw in json_lines(response):
                     event = event_of(raw)
                     if event is not None:
                         self._publish(event)
+
+    async def _resync(self) -> None:
+        while True:
+            self._publish(_watching())
+            await asyncio.sleep(_RESYNC)
 
     def _exit_file(self, name: str) -> None:
         """conmon names the file by the container's id, once its output is written and its exit status known."""
