@@ -16,6 +16,7 @@ from neargate.gateway.waiting import answer_when_settled
 from neargate.model.errors import AwsError
 from neargate.model.iam import AccessKey, Session
 from neargate.model.operations import Caller
+from neargate.model.records import Blob
 from neargate.services.dispatch import Dispatcher
 
 log = structlog.get_logger()
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
 _ACCOUNT = re.compile(r"\d{12}\Z")
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
 @attrs.frozen
@@ -78,10 +80,15 @@ class Api:
             return Answer(wire.encode_error(target, failure, request_id), error=failure)
 
     def authenticate(self, request: wire.HttpRequest, credential: signature.Credential | None) -> Caller:
-        """Who asks. Keys that Neargate issued are verified; others act as root of the account they name."""
+        """Who asks. Keys that Neargate issued are verified; others act as root of the account they name.
+
+        What a request says of itself must hold whoever signed it: its digest, and how long it is good for.
+        """
         agent = request.headers.get("user-agent", "")
         if credential is None:
             return root(DEFAULT_ACCOUNT, DEFAULT_REGION, user_agent=agent)
+        signature.check_expiry(credential, self._dispatcher.clock.now())
+        _check_digest(credential, request)
         key, region = credential.access_key, credential.region or DEFAULT_REGION
         if region in {"aws-global", "global"}:
             region = DEFAULT_REGION
@@ -169,6 +176,22 @@ def root(account: str, region: str, access_key: str = "", user_agent: str = "") 
         access_key=access_key,
         user_agent=user_agent,
     )
+
+
+def _check_digest(credential: signature.Credential, request: wire.HttpRequest) -> None:
+    """S3's clients say what the body's SHA-256 is. Raises XAmzContentSHA256Mismatch where it is not."""
+    declared = request.headers.get("x-amz-content-sha256", "")
+    if credential.service != "s3" or not _DIGEST.match(declared):
+        return
+    body = request.body
+    computed = body.sha256 if isinstance(body, Blob) else hashlib.sha256(body).hexdigest()
+    if computed != declared:
+        raise AwsError(
+            "XAmzContentSHA256Mismatch",
+            "The provided 'x-amz-content-sha256' header does not match what was computed.",
+            ClientComputedContentSHA256=declared,
+            S3ComputedContentSHA256=computed,
+        )
 
 
 def _payload_hash(credential: signature.Credential, headers: Mapping[str, str], body: Any) -> str:

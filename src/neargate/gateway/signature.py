@@ -8,11 +8,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl, quote, unquote
 
 import attrs
 
+from neargate.model.errors import AwsError
+
 ALGORITHM = "AWS4-HMAC-SHA256"
+LONGEST_PRESIGNED = 604800  # seconds
 
 
 @attrs.frozen
@@ -80,6 +84,27 @@ def _credential(
     return Credential(
         key, date, region, service, signed, parts.get("Signature", ""), timestamp, token, presigned, expires
     )
+
+
+def check_expiry(credential: Credential, now: float) -> None:
+    """Raises S3's AwsError for a presigned request that is too old, or that wants to be good for too long."""
+    if not credential.presigned or credential.service != "s3":
+        return
+    if credential.expires is None or credential.expires > LONGEST_PRESIGNED:
+        raise AwsError(
+            "AuthorizationQueryParametersError",
+            f"X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than "
+            f"{LONGEST_PRESIGNED} seconds",
+        )
+    try:
+        signed_at = datetime.strptime(credential.timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        raise AwsError(
+            "AuthorizationQueryParametersError",
+            "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",
+        ) from None
+    if now > signed_at + credential.expires:
+        raise AwsError("AccessDenied", "Request has expired", status=403)
 
 
 def signature(

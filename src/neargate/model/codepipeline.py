@@ -128,6 +128,7 @@ class Execution:
     stop_requested: bool = False
     abandon: bool = False
     waiting_for: str | None = None
+    token: str | None = None
 
     @property
     def key(self) -> str:

@@ -247,8 +247,12 @@ def check(cx: Context, stack: Stack, resource: StackResource, place: evaluation.
         return False
     declared = registry.find(resource.type)
     existing = evaluation.existing(made, resource.logical_id, place)
-    seen = handlers.readiness(declared, existing, cx, stack.role_arn)
     token = f"{resource.operation}-{resource.logical_id}"
+    try:
+        seen = handlers.readiness(declared, existing, cx, stack.role_arn)
+    except AwsError as error:  # somebody took away what it stands on
+        verb = resource.status.partition("_")[0].capitalize()
+        raise handlers.failure(declared, verb, error, token) from error
     if isinstance(seen, Failed):
         raise handlers.failure_text(seen.message, seen.code, token)
     if isinstance(seen, Waiting):

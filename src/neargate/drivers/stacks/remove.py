@@ -108,8 +108,13 @@ def _delete(cx: Context, stack: Stack, resource: StackResource, made: Made, plac
 def _is_gone(cx: Context, stack: Stack, resource: StackResource, made: Made, place: evaluation.Place) -> bool:
     declared = registry.find(resource.type)
     existing = evaluation.existing(made, resource.logical_id, place)
-    seen = handlers.absence(declared, existing, cx, stack.role_arn)
     token = f"{resource.operation}-{resource.logical_id}"
+    try:
+        seen = handlers.absence(declared, existing, cx, stack.role_arn)
+    except AwsError as error:
+        if declared.error("Delete", error)[1] == "NotFound":
+            return True  # even what it stood on is gone
+        raise handlers.failure(declared, "Delete", error, token) from error
     if isinstance(seen, Failed):
         raise handlers.failure_text(seen.message, seen.code, token)
     if isinstance(seen, Waiting):

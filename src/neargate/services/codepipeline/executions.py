@@ -19,7 +19,11 @@ def start_pipeline_execution(cx: Context, request: Json) -> Json:
     for member in ("variables", "sourceRevisions"):
         if request.get(member):
             raise not_implemented(f"codepipeline: StartPipelineExecution {member}", "codepipeline")
-    execution = start(cx, pipeline, "StartPipelineExecution", cx.caller.principal)
+    token = request.get("clientRequestToken")
+    for known in executions_of(cx, pipeline) if token else ():
+        if known.token == token:
+            return {"pipelineExecutionId": known.id}  # the client asks again
+    execution = start(cx, pipeline, "StartPipelineExecution", cx.caller.principal, token)
     return {"pipelineExecutionId": execution.id}
 
 

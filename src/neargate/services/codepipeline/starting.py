@@ -8,7 +8,7 @@ from neargate.model.codepipeline import HISTORY, Execution, Pipeline
 from neargate.model.operations import Context
 
 
-def start(cx: Context, pipeline: Pipeline, trigger: str, detail: str) -> Execution:
+def start(cx: Context, pipeline: Pipeline, trigger: str, detail: str, token: str | None = None) -> Execution:
     """Record a new execution; the driver runs it."""
     number = pipeline.executions + 1
     execution = Execution(
@@ -22,6 +22,7 @@ def start(cx: Context, pipeline: Pipeline, trigger: str, detail: str) -> Executi
         updated=cx.now,
         trigger=trigger,
         trigger_detail=detail,
+        token=token,
     )
     cx.tx.put(attrs.evolve(pipeline, executions=number))
     cx.tx.put(execution)
