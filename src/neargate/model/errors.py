@@ -9,7 +9,8 @@ class AwsError(Exception):
     """An error as an AWS API words it.
 
     `code` is the error code without namespace (`ValidationError`), `message` the text a user reads,
-    `status` the HTTP status. `members` are further members of a modelled error shape.
+    `status` the HTTP status. `members` are further members of a modelled error shape. `request_id` is that of the
+    call that failed, where one service called another.
     """
 
     def __init__(self, code: str, message: str, *, status: int = 400, **members: Any) -> None:
@@ -18,6 +19,7 @@ class AwsError(Exception):
         self.message = message
         self.status = status
         self.members = members
+        self.request_id = ""
 
     def __repr__(self) -> str:
         return f"AwsError({self.code!r}, {self.message!r}, status={self.status})"

@@ -27,7 +27,7 @@ _HONOURED = frozenset(
 def _error(verb: str, error: AwsError) -> tuple[str, str]:
     return (
         f"{error.message} (Service: AWSCodeBuild; Status Code: {error.status}; Error Code: {error.code}; "
-        "Request ID: ; Proxy: null)",
+        f"Request ID: {error.request_id}; Proxy: null)",
         handler_code(error),
     )
 

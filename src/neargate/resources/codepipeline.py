@@ -24,7 +24,7 @@ _BESIDE = ("Name", "Tags", "ArtifactStores", "DisableInboundStageTransitions", "
 def _error(verb: str, error: AwsError) -> tuple[str, str]:
     return (
         f"{error.message} (Service: AWSCodePipeline; Status Code: {error.status}; Error Code: {error.code}; "
-        "Request ID: ; Proxy: null)",
+        f"Request ID: {error.request_id}; Proxy: null)",
         handler_code(error),
     )
 

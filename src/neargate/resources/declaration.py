@@ -123,9 +123,15 @@ def ref_is_id(existing: Existing, attributes: Mapping[str, Any]) -> str:
     return existing.id
 
 
+def sdk_error(service: str, error: AwsError) -> str:
+    """An API error as handlers on the AWS SDK for Java 2 word it."""
+    named = f"Service: {service}, " if service else ""
+    return f"{error.message} ({named}Status Code: {error.status}, Request ID: {error.request_id})"
+
+
 def plain_error(verb: str, error: AwsError) -> tuple[str, str]:
     """(handler message, HandlerErrorCode) in the registry handlers' usual form."""
-    return (f"{error.message} (Service: , Status Code: {error.status})", handler_code(error))
+    return sdk_error("", error), handler_code(error)
 
 
 def handler_code(error: AwsError) -> str:

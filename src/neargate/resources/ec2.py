@@ -20,6 +20,7 @@ from neargate.resources.declaration import (
     Steps,
     Waiting,
     handler_code,
+    sdk_error,
 )
 from neargate.resources.shapes import call, missing_is_fine
 
@@ -32,7 +33,7 @@ _ALLOW_ALL: Json = {"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}
 
 def _error(verb: str, error: AwsError) -> tuple[str, str]:
     code = "AlreadyExists" if error.code.endswith(".Duplicate") else handler_code(error)
-    return f"{error.message} (Service: Ec2, Status Code: {error.status})", code
+    return sdk_error("Ec2", error), code
 
 
 # -- rules -------------------------------------------------------------------------------------------------

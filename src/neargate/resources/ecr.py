@@ -4,9 +4,24 @@ from __future__ import annotations
 
 import json
 
+from neargate.model.errors import AwsError
 from neargate.model.records import Json
 from neargate.model.tags import upper
-from neargate.resources.declaration import Call, Desired, Existing, Identity, Naming, ResourceType, Steps
+from neargate.resources.declaration import (
+    Call,
+    Desired,
+    Existing,
+    Identity,
+    Naming,
+    ResourceType,
+    Steps,
+    handler_code,
+    sdk_error,
+)
+
+
+def _error(verb: str, error: AwsError) -> tuple[str, str]:
+    return sdk_error("Ecr", error), handler_code(error)
 
 
 def _create(want: Desired) -> Steps[Identity]:
@@ -92,5 +107,6 @@ TYPES = {
         read=_read,
         update=_update,
         delete=_delete,
+        error=_error,
     )
 }

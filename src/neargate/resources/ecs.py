@@ -35,7 +35,7 @@ def _sdk_error(prefix: str) -> Any:
         what = prefix.format(verb=verb)
         return (
             f"Invalid request provided: {what}{error.message} (Service: AmazonECS; Status Code: {error.status}; "
-            f"Error Code: {error.code}; Request ID: ; Proxy: null)",
+            f"Error Code: {error.code}; Request ID: {error.request_id}; Proxy: null)",
             handler_code(error),
         )
 

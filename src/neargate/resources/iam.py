@@ -19,6 +19,7 @@ from neargate.resources.declaration import (
     ResourceType,
     Steps,
     handler_code,
+    sdk_error,
 )
 
 
@@ -27,7 +28,7 @@ def _document(value: Any) -> str:
 
 
 def _error(verb: str, error: AwsError) -> tuple[str, str]:
-    return f"{error.message} (Service: Iam, Status Code: {error.status})", handler_code(error)
+    return sdk_error("Iam", error), handler_code(error)
 
 
 _SESSION = 3600  # seconds; IAM's MaxSessionDuration where nobody says another

@@ -13,11 +13,12 @@ from neargate.resources.declaration import (
     ResourceType,
     Steps,
     handler_code,
+    sdk_error,
 )
 
 
 def _error(verb: str, error: AwsError) -> tuple[str, str]:
-    return f"{error.message} (Service: CloudWatchLogs, Status Code: {error.status})", handler_code(error)
+    return sdk_error("CloudWatchLogs", error), handler_code(error)
 
 
 def _create(want: Desired) -> Steps[Identity]:

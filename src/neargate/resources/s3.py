@@ -16,12 +16,13 @@ from neargate.resources.declaration import (
     ResourceType,
     Steps,
     handler_code,
+    sdk_error,
 )
 
 
 def _error(verb: str, error: AwsError) -> tuple[str, str]:
     code = "GeneralServiceException" if error.code == "BucketNotEmpty" else handler_code(error)
-    return f"{error.message} (Service: S3, Status Code: {error.status})", code
+    return sdk_error("S3", error), code
 
 
 def _create_bucket(want: Desired) -> Steps[Identity]:

@@ -75,7 +75,11 @@ class Dispatcher:
             actor = caller if role is None else _in_role(caller, role)
             if not found.reads:
                 _record_call(tx, actor, found)
-            return found.handler(self.context(tx, actor, request_id), request)
+            try:
+                return found.handler(self.context(tx, actor, request_id), request)
+            except AwsError as error:
+                error.request_id = error.request_id or self.ids.uuid()
+                raise
 
         return Context(
             caller=caller,

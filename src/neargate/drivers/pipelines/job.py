@@ -114,7 +114,10 @@ def caller_of(pipeline: Pipeline) -> Caller:
 
 def sdk_text(error: AwsError, service: str) -> str:
     """An API error as CodePipeline quotes it."""
-    return f"{error.message} (Service: {service}; Status Code: {error.status}; Error Code: {error.code}; Request ID: )"
+    return (
+        f"{error.message} (Service: {service}; Status Code: {error.status}; Error Code: {error.code}; "
+        f"Request ID: {error.request_id})"
+    )
 
 
 def artifact_file(cx: Context, artifact: Artifact, name: str, role: str) -> bytes:
