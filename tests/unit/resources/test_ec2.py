@@ -217,7 +217,8 @@ async def test_what_ec2_refuses_is_in_the_event(stacks: Stacks) -> None:
     assert made["StackStatus"] == "ROLLBACK_COMPLETE"
     (reason,) = [text for text in await stacks.reasons() if "Resource handler" in text]
     assert reason.startswith(
-        'Resource handler returned message: "Invalid TCP/UDP port range (80:90000) (Service: Ec2, Status Code: 400)"'
+        'Resource handler returned message: "Invalid TCP/UDP port range (80:90000) (Service: Ec2, Status Code: 400, '
+        "Request ID: "
     )
     names = [g["GroupName"] for g in (await stacks.call("ec2", "DescribeSecurityGroups"))["SecurityGroups"]]
     assert names == ["default"]  # the group was made and taken back in one transaction
