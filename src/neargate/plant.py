@@ -24,7 +24,7 @@ from neargate.gateway.front import Front
 from neargate.gateway.link_local import LinkLocal
 from neargate.gateway.task_side import TaskSide
 from neargate.model.codebuild import Build
-from neargate.model.fabric import FabricUnavailable
+from neargate.model.fabric import FabricFailure, FabricUnavailable
 from neargate.model.operations import Caller
 from neargate.model.ports import Clock, Ids
 from neargate.model.records import Json
@@ -83,8 +83,20 @@ class Plant:
                 group.create_task(housekeeping.run())
                 self._containers = group.create_task(self._run_containers(owner, finder, runtime, fabric))
         finally:
+            await self._leave_the_network()
             await runtime.close()
             await finder.private.leave()
+
+    async def _leave_the_network(self) -> None:
+        """Tasks that go on need what `open` set up; where none does, nothing of ours stays on the machine."""
+        fabric = self._fabric
+        if fabric is None or self._engine["state"] != "ready":
+            return
+        try:
+            if not await fabric.attached():
+                await fabric.close()
+        except FabricFailure as failure:
+            log.warning("fabric.left-behind", reason=str(failure))
 
     async def _run_containers(
         self, owner: str, finder: EngineFinder, runtime: EngineRuntime, fabric: LinuxFabric

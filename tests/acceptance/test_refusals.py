@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from pathlib import Path
 
 import attrs
 import pytest
 
-from tests.acceptance.machine import NEARGATE, Done, Machine, Project, run
+from tests.acceptance.machine import NEARGATE, Done, Machine, Project, run, wait_for
 
 pytestmark = [pytest.mark.engine, pytest.mark.clients]
 
@@ -128,6 +129,21 @@ def test_two_servers_side_by_side_keep_to_their_own(tmp_path: Path) -> None:
         assert len(first.ask("ecs", "list-clusters")["clusterArns"]) == 1
     finally:
         first.neargate("reset", "--yes")
+
+
+def test_a_server_without_tasks_leaves_nothing_on_the_machine(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.start()
+    wait_for(lambda: machine.health()["ready"], "the engine is found")
+    owner = (machine.data / "owner").read_text().strip()
+    assert owner in _tables()
+    assert machine.neargate("stop").code == 0
+    assert owner not in _tables()
+
+
+def _tables() -> str:
+    environment = {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+    return run(["nft", "list", "tables"], environment, 20).output
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
