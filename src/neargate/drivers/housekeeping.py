@@ -1,4 +1,4 @@
-"""What time takes away: old log events, credentials that have expired, content that no record names."""
+"""What time takes away: old log events and calls, credentials that have expired, content that no record names."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from neargate.store.blobs import BlobDirectory
 log = structlog.get_logger()
 
 EVERY = 600.0  # seconds
+TRAIL = 90 * 24 * 3600.0  # seconds for which who-called-what is kept: CloudTrail's event history
 _NOBODY = Caller(account="000000000000", region="us-east-1", principal="arn:aws:iam::000000000000:root")
 
 
@@ -39,6 +40,7 @@ class Housekeeping:
     async def once(self) -> None:
         await self._store.write(lambda tx: expire(tx, self._clock.now()))
         await self._store.write(lambda tx: sweep(self._dispatcher.context(tx, _NOBODY)))
+        await self._store.write(lambda tx: tx.drop_entries("api", before=self._clock.now() - TRAIL))
         await asyncio.to_thread(self._collect)
 
     def _collect(self) -> None:

@@ -107,6 +107,9 @@ class Tx(Reader, Protocol):
     def append(self, topic: str, subject: str, body: Json) -> Entry:
         """Add a journal entry. Drivers, the console and event APIs read it."""
 
+    def drop_entries(self, topic: str, *, before: float) -> int:
+        """Delete a topic's journal entries from before that time (epoch seconds); how many."""
+
     def add_log_events(self, stream: str, events: Iterable[tuple[int, int, str]]) -> None:
         """Append (timestamp, ingested, message) to a stream's key."""
 

@@ -120,6 +120,9 @@ class SqlTx:
         )
         return [Entry(seq, at, top, sub, json.loads(body)) for seq, at, top, sub, body in rows]
 
+    def drop_entries(self, topic: str, *, before: float) -> int:
+        return self._write("DELETE FROM journal WHERE topic=? AND at<?", (topic, before)).rowcount
+
     # -- log events ----------------------------------------------------------------------------------------
 
     def log_events(

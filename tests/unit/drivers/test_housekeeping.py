@@ -63,3 +63,15 @@ async def test_content_whose_record_is_still_to_come_stays(aws: Cloud) -> None:
     for _ in range(3):
         await housekeeping.once()
     assert aws.blobs.holds(arriving)
+
+
+@pytest.mark.anyio
+async def test_who_called_what_is_kept_for_ninety_days(aws: Cloud) -> None:
+    housekeeping = Housekeeping(aws.store, aws.dispatcher, aws.clock, aws.blobs)
+    await aws.dispatcher.call(aws.caller, "s3", "CreateBucket", {"Bucket": BUCKET})
+    aws.clock.advance(80 * 86400)
+    await housekeeping.once()
+    assert [e.subject for e in aws.store.read(lambda view: view.entries("api"))] == ["s3:CreateBucket"]
+    aws.clock.advance(11 * 86400)
+    await housekeeping.once()
+    assert aws.store.read(lambda view: view.entries("api")) == []
