@@ -40,19 +40,23 @@ class Client:
     def serve(self, app: AsgiApp) -> None:
         self._app, self._loop = app, loop()
 
-    async def call(self, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        """The parsed answer without its metadata. Raises botocore's ClientError."""
+    async def call(
+        self, service: str, operation: str, parameters: dict[str, Any], *, agent: str | None = None
+    ) -> dict[str, Any]:
+        """The parsed answer without its metadata. Raises botocore's ClientError. `agent` is another User-Agent."""
         client = _client(service)
         name = botocore.xform_name(operation)
-        answer: dict[str, Any] = await asyncio.to_thread(self._call, client, name, parameters)
+        answer: dict[str, Any] = await asyncio.to_thread(self._call, client, name, parameters, agent)
         answer.pop("ResponseMetadata", None)
         return answer
 
-    def _call(self, client: Any, name: str, parameters: dict[str, Any]) -> Any:
+    def _call(self, client: Any, name: str, parameters: dict[str, Any], agent: str | None) -> Any:
         token = "neargate-in-process"
 
         def send(request: AWSPreparedRequest, **ignored: Any) -> AWSResponse:
             assert self._loop is not None
+            if agent is not None:
+                request.headers["User-Agent"] = agent
             return asyncio.run_coroutine_threadsafe(self._send(request), self._loop).result()
 
         client.meta.events.register("before-send", send, unique_id=token)
