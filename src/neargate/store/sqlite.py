@@ -51,10 +51,13 @@ class SqliteStore:
         self._open_readers: list[sqlite3.Connection] = []
 
     @classmethod
-    def open(cls, path: Path, clock: Clock) -> SqliteStore:
-        """Open or create the database. Raises StoreCorrupt where the file is not one of ours."""
+    def open(cls, path: Path, clock: Clock, *, durable: bool = True) -> SqliteStore:
+        """Open or create the database. Raises StoreCorrupt where the file is not one of ours.
+
+        Not `durable`, it does not wait for the disk: for tests of what stands above the store.
+        """
         store = cls(path, clock)
-        writer = store._prepare()
+        writer = store._prepare(durable)
         store._thread = threading.Thread(
             target=store._write_loop, args=(writer,), name="store-writer", daemon=True
         )
@@ -108,11 +111,11 @@ class SqliteStore:
             self._open_readers.append(connection)
         return connection
 
-    def _prepare(self) -> sqlite3.Connection:
+    def _prepare(self, durable: bool) -> sqlite3.Connection:
         connection = self._connect()
         try:
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 # All or nothing: a crash in between must not leave tables without a version.

@@ -103,7 +103,7 @@ class Plant:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.clock, ids = SystemClock(), SystemIds()
-        self.store = SqliteStore.open(directory / "neargate.db", self.clock)
+        self.store = SqliteStore.open(directory / "neargate.db", self.clock, durable=False)
         self.blobs = BlobDirectory(directory / "blobs")
         self.dispatcher = Dispatcher(self.store, self.clock, ids, self.blobs, Settings())
         self.ids = ids

@@ -72,7 +72,7 @@ class EcsWorld:
 
     def __init__(self, directory: Path) -> None:
         self.clock = SystemClock()
-        self.store = SqliteStore.open(directory / "neargate.db", self.clock)
+        self.store = SqliteStore.open(directory / "neargate.db", self.clock, durable=False)
         blobs = BlobDirectory(directory / "blobs")
         self.dispatcher = Dispatcher(self.store, self.clock, SystemIds(), blobs, Settings())
         self.caller = Caller(ACCOUNT, REGION, f"arn:aws:iam::{ACCOUNT}:root")

@@ -145,7 +145,7 @@ class Cloud:
     """An Api over a real store in which a `thing` of most kinds exists."""
 
     def __init__(self, directory: Path) -> None:
-        self.store = SqliteStore.open(directory / "neargate.db", SystemClock())
+        self.store = SqliteStore.open(directory / "neargate.db", SystemClock(), durable=False)
         blobs = BlobDirectory(directory / "blobs")
         self.dispatcher = Dispatcher(self.store, SystemClock(), SystemIds(), blobs, Settings())
         self.api = Api(self.dispatcher)

@@ -44,7 +44,7 @@ class Keys:
 class Cloud:
     def __init__(self, directory: Path) -> None:
         self.clock = SystemClock()
-        self.store = SqliteStore.open(directory / "neargate.db", self.clock)
+        self.store = SqliteStore.open(directory / "neargate.db", self.clock, durable=False)
         blobs = BlobDirectory(directory / "blobs")
         self.dispatcher = Dispatcher(self.store, self.clock, SystemIds(), blobs, Settings())
         self.api = Api(self.dispatcher)

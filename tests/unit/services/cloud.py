@@ -43,7 +43,7 @@ class Cloud:
     def __init__(self, directory: Path) -> None:
         self.clock = SteppingClock()
         self.ids = SystemIds()
-        self.store = SqliteStore.open(directory / "neargate.db", self.clock)
+        self.store = SqliteStore.open(directory / "neargate.db", self.clock, durable=False)
         self.blobs = BlobDirectory(directory / "blobs")
         self.dispatcher = Dispatcher(self.store, self.clock, self.ids, self.blobs, Settings())
         self.caller = Caller(ACCOUNT, REGION, f"arn:aws:iam::{ACCOUNT}:root")

@@ -201,7 +201,7 @@ templates = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(values)
 def test_evaluating_anything_gives_a_value_or_awss_refusal(value):
     scope = language.Scope(
@@ -211,7 +211,7 @@ def test_evaluating_anything_gives_a_value_or_awss_refusal(value):
     assert not isinstance(found, AwsError) or found.code == "ValidationError"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(templates)
 def test_any_template_is_refused_or_has_an_order(data):
     found = outcome(lambda: settled(json.dumps(data)))
