@@ -34,7 +34,7 @@ lint: $(DONE)/package $(DONE)/dev
 	@$(BIN)/lint-imports --no-cache
 
 check: lint
-	@$(BIN)/pytest -q -m 'not engine and not clients' tests/unit
+	@$(BIN)/pytest -q --numprocesses auto -m 'not engine and not clients' tests/unit
 
 test: setup lint $(CLIENTS)/.done
 	@PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/pytest -q

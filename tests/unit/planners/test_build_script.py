@@ -219,7 +219,7 @@ def test_an_artifacts_name_is_evaluated_in_the_builds_environment(tmp_path: Path
 def test_run_as_another_user(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    for parent in (tmp_path, *tmp_path.parents[:2]):
+    for parent in (tmp_path, *tmp_path.parents[:3]):
         parent.chmod(0o755)
     phase = PhaseSpec("BUILD", ("id -un; A=1", "echo $A"), run_as="nobody")
     ran = run(tmp_path, spec(build=phase, post_build=["echo $A; id -un"]))
