@@ -29,6 +29,7 @@ from neargate.gateway.own_api import OwnApi
 from neargate.model.operations import Settings
 from neargate.model.records import Json
 from neargate.runtimes.git import GitRepositories
+from neargate.runtimes.moto_services import MotoServices
 from neargate.services.dispatch import Dispatcher
 from neargate.store.blobs import BlobDirectory
 from neargate.store.sqlite import SqliteStore
@@ -87,7 +88,7 @@ class Server:
         clock, ids = SystemClock(), SystemIds()
         store = SqliteStore.open(self._data.database, clock)
         blobs = BlobDirectory(self._data.blobs)
-        dispatcher = Dispatcher(store, clock, ids, blobs, settings)
+        dispatcher = Dispatcher(store, clock, ids, blobs, settings, MotoServices())
         repositories = GitRepositories(self._data.repositories)
         git = Later(lambda: _git(repositories, dispatcher))
         mounts: dict[str, AsgiApp] = {

@@ -15,6 +15,7 @@ _MODULES = {
     "AWS::IAM": "iam",
     "AWS::Logs": "logs",
     "AWS::S3": "s3",
+    "AWS::SNS": "sns",
 }
 
 

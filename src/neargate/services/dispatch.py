@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+from typing import Protocol
 
 import attrs
 
@@ -35,21 +36,45 @@ def _load(service: str) -> None:
     _loaded.add(service)
 
 
+class Foreign(Protocol):
+    """Whoever answers for the services that Neargate does not have itself."""
+
+    def offers(self, service: str) -> bool: ...
+
+    def operation(self, service: str, name: str) -> Operation:
+        """The operation, ready to run. Raises AwsError (NotImplemented)."""
+
+
 class Dispatcher:
     """Runs operations. Writes go to the store's writer thread, reads are answered from a snapshot."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, blobs: Blobs, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        blobs: Blobs,
+        settings: Settings,
+        foreign: Foreign | None = None,
+    ) -> None:
         self.store = store
         self.clock = clock
         self.ids = ids
         self.blobs = blobs
         self.settings = settings
+        self._foreign = foreign
+
+    def find(self, service: str, operation: str) -> Operation:
+        """The operation, Neargate's own or a foreign one. Raises NotImplemented in AWS's error shape."""
+        if self._foreign is not None and self._foreign.offers(service):
+            return self._foreign.operation(service, operation)
+        return find(service, operation)
 
     async def call(
         self, caller: Caller, service: str, operation: str, request: Json, *, request_id: str = ""
     ) -> Json:
         """Run one operation as `caller`; raises AwsError."""
-        found = find(service, operation)
+        found = self.find(service, operation)
         request_id = request_id or self.ids.uuid()
 
         def read() -> Json:
@@ -71,7 +96,7 @@ class Dispatcher:
         """What an operation needs, over a transaction that is already open."""
 
         def invoke(service: str, operation: str, request: Json, *, role: str | None = None) -> Json:
-            found = find(service, operation)
+            found = self.find(service, operation)
             actor = caller if role is None else _in_role(caller, role)
             if not found.reads:
                 _record_call(tx, actor, found)

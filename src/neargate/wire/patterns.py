@@ -9,7 +9,13 @@ from functools import cache
 
 _PROPERTY = re.compile(r"\\p\{(?:Is)?(\w+)\}")
 _LAST = 0x3FFFF  # letters and marks end there; what is above is private use and tags
-_NAMED = {"ASCII": r"\x00-\x7f", "Print": r"\x20-\x7e", "Alnum": "0-9A-Za-z", "Alpha": "A-Za-z"}
+_NAMED = {
+    "ASCII": r"\x00-\x7f",
+    "Print": r"\x20-\x7e",
+    "Alnum": "0-9A-Za-z",
+    "Alpha": "A-Za-z",
+    "XDigit": "0-9A-Fa-f",
+}
 # `[\w-_]`: after a class a dash is itself, in Java and in ECMAScript.
 _DASH_AFTER_CLASS = re.compile(r"(\[[^\]]*?\\[wsd])-(?=[^\]])")
 _SURROGATES = r"\uD800\uDC00-\uDBFF\uDFFF"

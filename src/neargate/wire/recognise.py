@@ -126,10 +126,11 @@ def _speaks_query(service: str) -> bool:
 
 def _rest(request: HttpRequest, signing_name: str | None) -> Target:
     services = known_services.signed_as(signing_name) if signing_name else ("s3",)
-    for service in services:
+    rest = [name for name in services if known_services.SERVICES[name].rest]
+    for service in rest:  # OpenSearch and Elasticsearch sign alike: the path tells them apart
         if service == "s3":
             return _s3(request)
-        if known_services.SERVICES[service].rest:
+        if service == rest[-1] or routes.match(service, request.path, request) is not None:
             return _rest_service(request, service)
     raise _nothing_asked(services[0] if services else "", signing_name)
 

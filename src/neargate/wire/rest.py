@@ -27,6 +27,8 @@ def decode(target: Target, operation: Operation, request: HttpRequest) -> dict[s
     try:
         labels = routes.labels(target.service, operation.name, path)
         pairs = routes.query_pairs(request.query)
+        if any(_takes_the_rest(member) for member in shape.members.values()):
+            result.update(_rest_of_query(target.service, operation, shape, pairs))
         for name, member in shape.members.items():
             value = _outside_body(member, name, labels, pairs, request.headers)
             if value is not None:
@@ -49,7 +51,7 @@ def _outside_body(
     if place == "uri":
         return scalars.read(member, labels[wire_name]) if wire_name in labels else None
     if place == "querystring":
-        return _from_query(member, wire_name, pairs)
+        return None if _takes_the_rest(member) else _from_query(member, wire_name, pairs)
     if place == "header":
         text = headers.get(wire_name.lower())
         if text is None:
@@ -64,6 +66,29 @@ def _outside_body(
         }
         return found or None
     return None
+
+
+def _takes_the_rest(member: Shape) -> bool:
+    """A map in the query string has no name there: its keys are the query's own."""
+    return member.type_name == "map" and member.serialization.get("location") == "querystring"
+
+
+def _rest_of_query(
+    service: str, operation: Operation, shape: Shape, pairs: list[tuple[str, str]]
+) -> dict[str, Any]:
+    """The map that takes every pair that no other member and no literal part of the route names."""
+    taken = {name for name, _ in routes.route(service, operation.name).queries} | {
+        str(member.serialization.get("name", name))
+        for name, member in shape.members.items()
+        if member.serialization.get("location") == "querystring" and not _takes_the_rest(member)
+    }
+    free = [(key, text) for key, text in pairs if key not in taken]
+    name, member = next((name, m) for name, m in shape.members.items() if _takes_the_rest(m))
+    if not free:
+        return {}
+    if member.value.type_name == "list":
+        return {name: {key: [text for other, text in free if other == key] for key, _ in free}}
+    return {name: dict(free)}
 
 
 def _from_query(member: Shape, name: str, pairs: list[tuple[str, str]]) -> Any:

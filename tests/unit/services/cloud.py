@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from neargate.model.operations import Caller, Settings
 from neargate.model.records import Tx
+from neargate.runtimes.moto_services import MotoServices
 from neargate.services.dispatch import Dispatcher
 from neargate.store.blobs import BlobDirectory
 from neargate.store.sqlite import SqliteStore
@@ -45,7 +46,7 @@ class Cloud:
         self.ids = SystemIds()
         self.store = SqliteStore.open(directory / "neargate.db", self.clock, durable=False)
         self.blobs = BlobDirectory(directory / "blobs")
-        self.dispatcher = Dispatcher(self.store, self.clock, self.ids, self.blobs, Settings())
+        self.dispatcher = Dispatcher(self.store, self.clock, self.ids, self.blobs, Settings(), MotoServices())
         self.caller = Caller(ACCOUNT, REGION, f"arn:aws:iam::{ACCOUNT}:root")
 
     def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:

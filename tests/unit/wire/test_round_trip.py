@@ -21,7 +21,13 @@ SHADOWED = {
     "PutBucketNotification": "PutBucketNotificationConfiguration",
     "ListDirectoryBuckets": "ListBuckets",
 }
-EVENT_STREAMS = {"SelectObjectContent", "StartLiveTail", "GetLogObject", "InvokeWithResponseStream"}
+EVENT_STREAMS = {
+    "SelectObjectContent",
+    "StartLiveTail",
+    "GetLogObject",
+    "InvokeWithResponseStream",
+    "SubscribeToShard",
+}
 UNPARSED = {"GetBucketLocation"} | EVENT_STREAMS | set(SHADOWED)
 
 PAIRS = [(service, protocol) for service in SERVICES for protocol in clients.protocols(service)]

@@ -1,0 +1,80 @@
+"""Services that moto answers: reached as any other, and what was made comes back after a start."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from neargate.model.errors import AwsError
+from neargate.runtimes.moto_services import MotoServices
+from tests.unit.services.cloud import Cloud, cloud
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("moto") is None, reason="the moto extra is not installed"
+)
+
+
+def test_a_request_is_answered_in_plain_data() -> None:
+    with cloud() as aws:
+        arn = aws.call("sns", "CreateTopic", Name="news")["TopicArn"]
+        assert arn == "arn:aws:sns:us-east-1:000000000000:news"
+        assert aws.call("sns", "ListTopics")["Topics"] == [{"TopicArn": arn}]
+        key = aws.call("kms", "CreateKey")["KeyMetadata"]
+        assert isinstance(key["CreationDate"], float)
+
+
+def test_a_refusal_is_an_error_of_the_service() -> None:
+    with cloud() as aws:
+        with pytest.raises(AwsError) as refused:
+            aws.call("sns", "GetTopicAttributes", TopicArn="arn:aws:sns:us-east-1:000000000000:none")
+        assert (refused.value.code, refused.value.status) == ("NotFound", 404)
+
+
+def test_bytes_go_both_ways() -> None:
+    with cloud() as aws:
+        key = aws.call("kms", "CreateKey")["KeyMetadata"]["KeyId"]
+        sealed = aws.call("kms", "Encrypt", KeyId=key, Plaintext=b"\x00secret")["CiphertextBlob"]
+        assert aws.call("kms", "Decrypt", CiphertextBlob=sealed)["Plaintext"] == b"\x00secret"
+
+
+def test_queue_urls_lead_back_to_neargate() -> None:
+    with cloud() as aws:
+        url = aws.call("sqs", "CreateQueue", QueueName="jobs")["QueueUrl"]
+        assert url == "http://127.0.0.1:4566/000000000000/jobs"
+        aws.call("sqs", "SendMessage", QueueUrl=url, MessageBody="hello")
+        got = aws.call("sqs", "ReceiveMessage", QueueUrl=url, WaitTimeSeconds=5)["Messages"]
+        assert [message["Body"] for message in got] == ["hello"]
+        assert aws.call("sqs", "ListQueues")["QueueUrls"] == [url]
+
+
+def test_what_was_made_comes_back_with_the_same_ids(tmp_path: Path) -> None:
+    first = Cloud(tmp_path)
+    key = first.call("kms", "CreateKey")["KeyMetadata"]["Arn"]
+    topic = first.call("sns", "CreateTopic", Name="news")["TopicArn"]
+    gone = first.call("sns", "CreateTopic", Name="gone")["TopicArn"]
+    subscription = first.call(
+        "sns",
+        "Subscribe",
+        TopicArn=topic,
+        Protocol="email",
+        Endpoint="a@example.com",
+        ReturnSubscriptionArn=True,
+    )["SubscriptionArn"]
+    first.call("sns", "DeleteTopic", TopicArn=gone)
+    first.store.close()
+
+    second = Cloud(tmp_path)
+    assert second.call("sns", "ListTopics")["Topics"] == [{"TopicArn": topic}]
+    found = second.call("sns", "ListSubscriptionsByTopic", TopicArn=topic)["Subscriptions"]
+    assert [s["SubscriptionArn"] for s in found] == [subscription]
+    assert second.call("kms", "DescribeKey", KeyId=key)["KeyMetadata"]["Arn"] == key
+    second.store.close()
+
+
+def test_without_the_extra_a_request_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MotoServices, "installed", False)
+    with cloud() as aws, pytest.raises(AwsError, match=r"pip install 'neargate\[moto\]'") as refused:
+        aws.call("sns", "CreateTopic", Name="news")
+    assert refused.value.code == "NotImplemented"
