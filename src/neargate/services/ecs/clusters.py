@@ -56,9 +56,17 @@ def create_cluster(cx: Context, request: Json) -> Json:
     return {"cluster": described(cluster, with_tags=True, with_settings=True)}
 
 
+def _given_settings(request: Json) -> dict[str, str]:
+    """The settings of a request. Raises InvalidParameterException for one without a name or a value."""
+    settings = request.get("settings") or ()
+    if any("name" not in setting or "value" not in setting for setting in settings):
+        raise AwsError("InvalidParameterException", "Every cluster setting needs a name and a value.")
+    return {setting["name"]: setting["value"] for setting in settings}
+
+
 def _settings(cx: Context, request: Json) -> dict[str, str]:
     account = cx.tx.get(AccountSetting, cx.caller.scope("", "containerInsights"))
-    given = {s["name"]: s["value"] for s in request.get("settings") or ()}
+    given = _given_settings(request)
     return {"containerInsights": account.value if account else "disabled"} | given
 
 
@@ -112,7 +120,7 @@ def update_cluster(cx: Context, request: Json) -> Json:
     cluster = require_cluster(cx, request["cluster"])
     changed = attrs.evolve(
         cluster,
-        settings=cluster.settings | {s["name"]: s["value"] for s in request.get("settings") or ()},
+        settings=cluster.settings | _given_settings(request),
         configuration=request.get("configuration", cluster.configuration),
         service_connect_defaults=request.get("serviceConnectDefaults", cluster.service_connect_defaults),
     )
