@@ -20,6 +20,8 @@ def physical_name(style: str, max_length: int, stack_name: str, logical_id: str,
     room = max_length - _TAIL - 1
     if style == "stackless":
         return f"{logical_id[:room]}-{tail}"
+    if style == "parameter":
+        return f"CFN-{logical_id[: room - 4]}-{tail}"
     if style == "short":
         return f"{stack_name[:5]}-{logical_id[:5]}-{tail}"
     stack, logical = stack_name, logical_id

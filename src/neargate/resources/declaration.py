@@ -106,14 +106,15 @@ class Naming:
 
     `property` is the template's name property. Style `registry` is stack-logical-12 mixed-case characters,
     `legacy` stack-logical-12 upper-case, `lower` all lower-case; `short` cuts stack and logical id to 5.
-    `stackless` leaves the stack's name out. `unique` is False for a name that several may share (a family).
+    `stackless` leaves the stack's name out, `parameter` has `CFN` in its place. `unique` is False for a name that
+    several may share (a family).
     `taken` says how AWS words that the name exists already: quoting it as the `identifier`, as a `map`
     (`{"/properties/LogGroupName":"…"}`), or in the `service`'s own words.
     """
 
     property: str
     max_length: int = 255
-    style: Literal["registry", "legacy", "lower", "short", "stackless"] = "registry"
+    style: Literal["registry", "legacy", "lower", "short", "stackless", "parameter"] = "registry"
     unique: bool = True
     taken: Literal["identifier", "map", "service"] = "identifier"
 

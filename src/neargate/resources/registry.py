@@ -16,6 +16,7 @@ _MODULES = {
     "AWS::Logs": "logs",
     "AWS::S3": "s3",
     "AWS::SNS": "sns",
+    "AWS::SSM": "ssm",
 }
 
 
