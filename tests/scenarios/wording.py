@@ -29,6 +29,8 @@ class Wording:
             text = pattern.sub(words, text)
         if self._stacks:
             begins = "|".join(sorted(self._stacks, key=len, reverse=True))
-            formed = re.compile(rf"\b((?:{begins})-[A-Za-z0-9]+)-[A-Za-z0-9]{{12}}\b", re.IGNORECASE)
-            text = formed.sub(r"\1-RANDOM", text)
+            parent = "(?:-[A-Za-z0-9]+-RANDOM)*"  # a nested stack's name begins the names of its own
+            formed = re.compile(rf"\b((?:{begins}){parent}-[A-Za-z0-9]+)-[A-Za-z0-9]{{12}}\b", re.IGNORECASE)
+            while formed.search(text):
+                text = formed.sub(r"\1-RANDOM", text)
         return text

@@ -17,6 +17,7 @@ EVENTS = "cloudformation.stack-event"  # the journal topic; the subject is the s
 Phase = Literal["validate", "apply", "cleanup", "revert", "revert-cleanup", "rollback", "delete"]
 
 DELETED = "DELETE_COMPLETE"
+REVERTED = "reverted:"  # before the operation's id in a resource's `operation`: a failed update took it back
 UPDATABLE = frozenset(
     {
         "CREATE_COMPLETE",
@@ -44,10 +45,22 @@ class StackInput:
 
 
 @attrs.frozen
+class Shown:
+    """What a stack shows to others: its description, its outputs, and what it exports and imports."""
+
+    description: str | None = None
+    outputs: list[Json] = attrs.field(factory=list)
+    exports: dict[str, str] = attrs.field(factory=dict)
+    imports: list[str] = attrs.field(factory=list)
+
+
+@attrs.frozen
 class StackOperation:
     """What is going on with a stack: one create, update or delete with its rollback.
 
-    `wanted` is what is to become true (None for a delete), `before` what was true (None for a create).
+    `wanted` is what is to become true (None for a delete), `before` what was true (None for a create). A `led` one
+    is an update that a parent stack started: it cleans up when the parent does, and until then the parent may take it
+    back, to what the stack showed before (`shown`).
     """
 
     id: str
@@ -62,6 +75,8 @@ class StackOperation:
     failed: list[str] = attrs.field(factory=list)
     retain: list[str] = attrs.field(factory=list)
     cancelled: bool = False
+    led: bool = False
+    shown: Shown | None = None
 
 
 @attrs.frozen
@@ -91,6 +106,8 @@ class Stack:
     imports: list[str] = attrs.field(factory=list)
     operation: StackOperation | None = None
     waiting_for: str | None = None
+    parent_id: str | None = None
+    root_id: str | None = None
 
     @property
     def key(self) -> str:
@@ -99,6 +116,12 @@ class Stack:
     @property
     def id(self) -> str:
         return f"arn:aws:cloudformation:{self.region}:{self.account}:stack/{self.name}/{self.uuid}"
+
+
+def key_of(stack_id: str) -> str:
+    """The key of the stack that has this ARN: `arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/UUID`."""
+    _, _, _, region, account, path = stack_id.split(":", 5)
+    return f"{account}/{region}/{path.removeprefix('stack/')}"
 
 
 @attrs.frozen
@@ -124,6 +147,7 @@ class StackResource:
 
     `made` is what stands now; `before` what stood when the current operation (`operation`) first touched it;
     `leftover` what the operation must still remove: the old one after a replacement, the new one after a revert.
+    `followed` is the operation in whose cleanup a nested stack has finished its own.
     """
 
     KIND: ClassVar[str] = "cloudformation.resource"
@@ -143,6 +167,7 @@ class StackResource:
     existed: bool = False
     waiting_for: str | None = None
     started: float = 0.0
+    followed: str = ""
 
     @property
     def key(self) -> str:

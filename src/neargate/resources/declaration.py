@@ -64,10 +64,14 @@ class Desired:
 
 @attrs.frozen
 class Existing:
-    """A resource that was made: its physical id and the wish it was made from (its last applied one)."""
+    """A resource that was made: its physical id and the wish it was made from (its last applied one).
+
+    `reverting`: a failed update takes it back to that.
+    """
 
     id: str
     desired: Desired
+    reverting: bool = False
 
 
 @attrs.frozen
@@ -161,7 +165,8 @@ class ResourceType:
 
     `honoured` lists the top-level properties that have effect; another one in a template is refused before
     anything is created. `read` returns every attribute that GetAtt offers. `watches` names the record kinds
-    (or `journal:TOPIC`) whose change may make it ready or gone.
+    (or `journal:TOPIC`) whose change may make it ready or gone. A `nested` one is a stack: every update of its
+    parent updates it, its own waits bound it, and its failures are worded by the stack, not by a handler.
     """
 
     type: str
@@ -177,3 +182,4 @@ class ResourceType:
     watches: frozenset[str] = frozenset()
     error: Callable[[str, AwsError], tuple[str, str]] = plain_error
     unhonoured: Mapping[str, str] = attrs.field(factory=dict)
+    nested: bool = False

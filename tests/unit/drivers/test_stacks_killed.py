@@ -39,10 +39,11 @@ class Step:
 
 @attrs.frozen
 class Story:
-    """Steps that end undisturbed, then the one that is cut."""
+    """Steps that end undisturbed, then the one that is cut. `child` is a template that the others nest."""
 
     before: tuple[Step, ...]
     last: Step
+    child: str = ""
 
 
 async def play(cloud: RunningCloud, step: Step) -> None:
@@ -54,6 +55,9 @@ async def told(story: Story, cut_after: int | None) -> tuple[Json, bool]:
     async with running_cloud() as cloud:
         for image in ("web:1", "web:2"):
             cloud.world.add_image(image)
+        if story.child:
+            await cloud.aws("s3", "CreateBucket", Bucket="templates")
+            await cloud.aws("s3", "PutObject", Bucket="templates", Key="child", Body=story.child.encode())
         for step in story.before:
             await play(cloud, await filled(cloud, step))
             await cloud.settle()
@@ -80,7 +84,8 @@ async def filled(cloud: RunningCloud, step: Step) -> Step:
 
 async def stack_id(cloud: RunningCloud) -> str:
     """A deleted stack has one too."""
-    (stack,) = (await cloud.aws("cloudformation", "ListStacks"))["StackSummaries"]
+    stacks = (await cloud.aws("cloudformation", "ListStacks"))["StackSummaries"]
+    (stack,) = [each for each in stacks if "ParentId" not in each]
     return str(stack["StackId"])
 
 
@@ -109,11 +114,13 @@ async def picture(cloud: RunningCloud, identity: str) -> Json:
     wording.know_stack("x")
     seen = await cloud.aws("cloudformation", "DescribeStacks", StackName=identity)
     stack = seen["Stacks"][0]
-    events = (await cloud.aws("cloudformation", "DescribeStackEvents", StackName=identity))["StackEvents"]
     by_resource: dict[str, list[str]] = {}
-    for event in reversed(events):
-        line = f"{event['ResourceStatus']} {event.get('ResourceStatusReason', '')}"
-        by_resource.setdefault(event["LogicalResourceId"], []).append(wording.plain(line))
+    for each in (await cloud.aws("cloudformation", "ListStacks"))["StackSummaries"]:
+        told = await cloud.aws("cloudformation", "DescribeStackEvents", StackName=each["StackId"])
+        for event in reversed(told["StackEvents"]):
+            line = f"{event['ResourceStatus']} {event.get('ResourceStatusReason', '')}"
+            where = f"{each['StackName']}/{event['LogicalResourceId']}"
+            by_resource.setdefault(wording.plain(where), []).append(wording.plain(line))
     groups = (await cloud.aws("logs", "DescribeLogGroups"))["logGroups"]
     return {
         "status": stack["StackStatus"],
@@ -181,6 +188,33 @@ FAILING = template(
     Bad=group(needs=("New",), bad=True),
 )
 CREATE = Step("CreateStack", FIRST)
+
+
+def nesting(days: str, more: Json | None = None) -> Json:
+    nested = {
+        "Type": "AWS::CloudFormation::Stack",
+        "Properties": {
+            "TemplateURL": "https://templates.s3.amazonaws.com/child",
+            "Parameters": {"Days": days},
+        },
+    }
+    return template(Child=nested, Other=group(), **(more or {}))
+
+
+CHILD = json.dumps(
+    {
+        "Parameters": {"Days": {"Type": "Number"}},
+        "Resources": {
+            "Group": {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": {"Ref": "Days"}}},
+            "Replaced": {
+                "Type": "AWS::Logs::LogGroup",
+                "Properties": {"LogGroupName": {"Fn::Sub": "/days/${Days}"}},
+                "DependsOn": "Group",
+            },
+        },
+    }
+)
+NESTED = (Step("CreateStack", nesting("7")),)
 STORIES = {
     "create": Story((), CREATE),
     "create that fails": Story((), Step("CreateStack", FAILING)),
@@ -190,6 +224,14 @@ STORIES = {
     "delete": Story((CREATE,), Step("DeleteStack")),
     "service": Story((), Step("CreateStack", service("web:1"))),
     "service updated": Story((Step("CreateStack", service("web:1")),), Step("UpdateStack", service("web:2"))),
+    "nested": Story((), NESTED[0], CHILD),
+    "nested that fails": Story((), Step("CreateStack", nesting("31")), CHILD),
+    "nested updated": Story(NESTED, Step("UpdateStack", nesting("14")), CHILD),
+    "nested taken back": Story(
+        NESTED, Step("UpdateStack", nesting("14", {"Bad": group(needs=("Child",), bad=True)})), CHILD
+    ),
+    "nested whose update fails": Story(NESTED, Step("UpdateStack", nesting("31")), CHILD),
+    "nested deleted": Story(NESTED, Step("DeleteStack"), CHILD),
     "service deleted": Story((Step("CreateStack", service("web:1")),), Step("DeleteStack")),
 }
 

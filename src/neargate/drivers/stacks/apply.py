@@ -12,7 +12,7 @@ import attrs
 
 from neargate.drivers.stacks import handlers
 from neargate.drivers.stacks.journal import VALIDATION_FAILED, resource_event
-from neargate.model.cloudformation import Made, Stack, StackOperation, StackResource
+from neargate.model.cloudformation import REVERTED, Made, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.planners import template as language
@@ -60,7 +60,7 @@ def begin(
         return
     declared = registry.find(resource.type)
     changed = evaluation.change(resource.type, made, want)
-    if not changed:
+    if not changed and not (declared.nested and operation.kind == "UPDATE"):
         _keep(cx, resource, made, needs, opened)
     elif evaluation.needs_replacement(resource.type, made, want, changed):
         if operation.disable_rollback:
@@ -200,6 +200,7 @@ def _name_taken(
     if naming.taken == "map":
         identifier = json.dumps({f"/properties/{naming.property}": want.name}, separators=(",", ":"))
     return handlers.failure_text(
+        declared,
         f"Resource of type '{declared.type}' with identifier '{identifier}' already exists.",
         "AlreadyExists",
         want.token,
@@ -247,6 +248,7 @@ def check(cx: Context, stack: Stack, resource: StackResource, place: evaluation.
         return False
     declared = registry.find(resource.type)
     existing = evaluation.existing(made, resource.logical_id, place)
+    existing = attrs.evolve(existing, reverting=resource.operation.startswith(REVERTED))
     token = f"{resource.operation}-{resource.logical_id}"
     try:
         seen = handlers.readiness(declared, existing, cx, stack.role_arn)
@@ -254,10 +256,10 @@ def check(cx: Context, stack: Stack, resource: StackResource, place: evaluation.
         verb = resource.status.partition("_")[0].capitalize()
         raise handlers.failure(declared, verb, error, token) from error
     if isinstance(seen, Failed):
-        raise handlers.failure_text(seen.message, seen.code, token)
+        raise handlers.failure_text(declared, seen.message, seen.code, token)
     if isinstance(seen, Waiting):
-        if cx.now - resource.started > _patience(resource.type):
-            raise handlers.failure_text("Exceeded attempts to wait", "NotStabilized", token)
+        if not declared.nested and cx.now - resource.started > _patience(resource.type):
+            raise handlers.failure_text(declared, "Exceeded attempts to wait", "NotStabilized", token)
         if seen.reason == resource.waiting_for:
             return False
         cx.tx.put(attrs.evolve(resource, waiting_for=seen.reason))

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-from neargate.drivers.stacks import apply, finish, parameters, remove, revert
+from neargate.drivers.stacks import apply, finish, nested, parameters, remove, revert
 from neargate.drivers.stacks.handlers import HandlerFailed
 from neargate.drivers.stacks.place import caller_of, opened_for, place_of
 from neargate.drivers.workqueue import WorkQueue
-from neargate.model.cloudformation import Stack, StackOperation, StackResource
+from neargate.model.cloudformation import REVERTED, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.ports import Clock, Store
@@ -52,6 +52,9 @@ class StackDriver:
     def _notice(self, kind: str, key: str) -> None:
         if kind == Stack.KIND:
             self._queue.wake(key)
+            parent = self._store.read(lambda view: nested.parent_key(view, key))
+            if parent is not None:
+                self._queue.wake(parent)
         elif kind in _watched():
             self._queue.wake_all(tuple(self._active))
 
@@ -141,7 +144,7 @@ class StackDriver:
     async def _revert(self, stack: Stack, operation: StackOperation) -> bool:
         resources = self._resources(stack)
         place = self._store.read(lambda view: place_of(view, stack))
-        mark = revert.REVERTED + operation.id
+        mark = REVERTED + operation.id
         targets = {
             name: resource
             for name, resource in resources.items()
@@ -175,7 +178,12 @@ class StackDriver:
             return True
 
     async def _cleanup(self, stack: Stack, operation: StackOperation) -> bool:
-        """After an update: what was replaced or left the template goes. After a revert: what was made new goes."""
+        """After an update: what was replaced or left the template goes. After a revert: what was made new goes.
+
+        A nested stack's waits for its parent's; a parent's takes its nested stacks along.
+        """
+        if operation.led:
+            return False
         resources = self._resources(stack)
         place = self._store.read(lambda view: place_of(view, stack))
         left = {name: r for name, r in resources.items() if r.leftover is not None}
@@ -187,9 +195,11 @@ class StackDriver:
             name: "busy" if r.leftover_status else "todo" for name, r in left.items()
         } | {name: _removal_progress(r, operation) for name, r in extra.items()}
         plan = plan_removal(needs, progress)
-        if plan.finished:
+        children = nested.following(resources, operation)
+        if plan.finished and not children:
             return await self._write(stack, lambda cx, now: finish.cleaned(cx, now, operation))
-        work = [
+        work = [self._follow_one(stack, operation, child) for child in children.values()]
+        work += [
             self._clean_one(stack, left[name], place) for name in (*plan.start, *plan.busy) if name in left
         ]
         work += [
@@ -198,6 +208,9 @@ class StackDriver:
             if name in extra
         ]
         return any(await asyncio.gather(*work))
+
+    async def _follow_one(self, stack: Stack, operation: StackOperation, child: StackResource) -> bool:
+        return await self._write(stack, lambda cx, now: nested.follow(cx, now, child, operation))
 
     async def _clean_one(self, stack: Stack, resource: StackResource, place: evaluation.Place) -> bool:
         try:
@@ -271,7 +284,7 @@ class StackDriver:
 def _ended(stack: Stack, operation: StackOperation, now: float) -> str | None:
     """Why an operation must turn back although nothing failed, if it must. TimeoutInMinutes bounds creations only."""
     if operation.cancelled:
-        return "Stack update cancelled"
+        return nested.BY_PARENT if operation.led else "Stack update cancelled"
     minutes = stack.timeout_minutes
     if operation.kind == "CREATE" and minutes is not None and now - operation.started > minutes * 60:
         return "Stack creation time exceeded the specified timeout. "

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from neargate.drivers.stacks import apply
+from neargate.drivers.stacks import apply, nested
 from neargate.drivers.stacks.journal import VALIDATION_FAILED, stack_event
 from neargate.drivers.stacks.place import opened_for, place_of
 from neargate.model.cloudformation import Phase, Stack, StackOperation, StackResource
@@ -87,6 +87,7 @@ def _end(cx: Context, stack: Stack) -> None:
     now = cx.tx.get(Stack, stack.key)
     assert now is not None
     cx.tx.put(attrs.evolve(now, operation=None, waiting_for=None))
+    nested.release_all(cx, resources_of(cx, stack).values())
 
 
 def apply_impossible(cx: Context, stack: Stack, operation: StackOperation, reason: str) -> None:
@@ -159,6 +160,8 @@ def reverted(cx: Context, stack: Stack, operation: StackOperation) -> None:
     back = attrs.evolve(
         stack, input=operation.before, operation=attrs.evolve(operation, phase="revert-cleanup")
     )
+    if operation.shown is not None:
+        back = attrs.evolve(back, **attrs.asdict(operation.shown, recurse=False))
     stack_event(cx, back, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
 
 

@@ -51,11 +51,13 @@ def carry_out(steps: Steps[T], cx: Context, role: str | None) -> T:
 def failure(declared: ResourceType, verb: str, error: AwsError, token: str) -> HandlerFailed:
     """The event text for an API error that a handler met."""
     message, code = declared.error(verb, error)
-    return failure_text(message, code, token)
+    return failure_text(declared, message, code, token)
 
 
-def failure_text(message: str, code: str, token: str) -> HandlerFailed:
-    """`token` names the try; shown as the uuid that AWS's handlers get."""
+def failure_text(declared: ResourceType, message: str, code: str, token: str) -> HandlerFailed:
+    """`token` names the try; shown as the uuid that AWS's handlers get. Nested stacks have no handler."""
+    if declared.nested:
+        return HandlerFailed(message, code)
     shown = uuid5(NAMESPACE_URL, token)
     return HandlerFailed(
         f'Resource handler returned message: "{message}" (RequestToken: {shown}, HandlerErrorCode: {code})',

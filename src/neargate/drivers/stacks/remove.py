@@ -116,10 +116,10 @@ def _is_gone(cx: Context, stack: Stack, resource: StackResource, made: Made, pla
             return True  # even what it stood on is gone
         raise handlers.failure(declared, "Delete", error, token) from error
     if isinstance(seen, Failed):
-        raise handlers.failure_text(seen.message, seen.code, token)
+        raise handlers.failure_text(declared, seen.message, seen.code, token)
     if isinstance(seen, Waiting):
-        if cx.now - resource.started > REMOVE_WITHIN:
-            raise handlers.failure_text("Exceeded attempts to wait", "NotStabilized", token)
+        if not declared.nested and cx.now - resource.started > REMOVE_WITHIN:
+            raise handlers.failure_text(declared, "Exceeded attempts to wait", "NotStabilized", token)
         if seen.reason != resource.waiting_for and resource.leftover_status == "":
             cx.tx.put(attrs.evolve(resource, waiting_for=seen.reason))
         return False

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import attrs
 
-from neargate.drivers.stacks import handlers
+from neargate.drivers.stacks import handlers, nested
 from neargate.drivers.stacks.journal import resource_event
-from neargate.model.cloudformation import Stack, StackOperation, StackResource
+from neargate.model.cloudformation import REVERTED, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.resources import evaluation, registry
-
-REVERTED = "reverted:"  # marks in `operation` that a resource has been taken back
 
 
 def must_revert(resource: StackResource, operation: StackOperation) -> bool:
@@ -19,7 +17,11 @@ def must_revert(resource: StackResource, operation: StackOperation) -> bool:
     return (
         resource.operation == operation.id
         and resource.before is not None
-        and (resource.made != resource.before or resource.status.endswith("_FAILED"))
+        and (
+            resource.made != resource.before
+            or resource.status.endswith("_FAILED")
+            or nested.is_nested(resource)
+        )
     )
 
 
@@ -33,6 +35,9 @@ def begin(cx: Context, stack: Stack, resource: StackResource, place: evaluation.
         # It was replaced: the old one still stands and the new one is what must go.
         resource_event(cx, stack, attrs.evolve(resource, made=before, leftover=made), "UPDATE_COMPLETE")
         return
+    if nested.is_nested(resource):
+        _begin_nested(cx, stack, resource, place)
+        return
     if made is not None and made != before:
         _update_back(cx, stack, resource, place)
         declared = registry.find(resource.type)
@@ -41,6 +46,19 @@ def begin(cx: Context, stack: Stack, resource: StackResource, place: evaluation.
             cx.tx.put(resource)
             return
     resource_event(cx, stack, attrs.evolve(resource, made=before), "UPDATE_COMPLETE")
+
+
+def _begin_nested(cx: Context, stack: Stack, resource: StackResource, place: evaluation.Place) -> None:
+    """A child whose update still waits for its parent's turns back; one that has ended is updated once more."""
+    before, made = resource.before, resource.made
+    assert before is not None
+    child = nested.child_of(cx.tx, resource)
+    if child is not None and nested.is_led(child):
+        nested.take_back(cx, child)
+    elif made is not None and (made.properties, made.tags) != (before.properties, before.tags):
+        _update_back(cx, stack, resource, place)
+        nested.release_all(cx, [resource])
+    cx.tx.put(attrs.evolve(resource, made=before))
 
 
 def _update_back(cx: Context, stack: Stack, resource: StackResource, place: evaluation.Place) -> None:

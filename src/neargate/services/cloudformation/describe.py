@@ -67,6 +67,8 @@ def _description(stack: Stack) -> Json:
         "Tags": upper(stack.input.tags),
         "EnableTerminationProtection": stack.termination_protection,
         "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+        "ParentId": stack.parent_id,
+        "RootId": stack.root_id,
     }
     return {name: value for name, value in shown.items() if value is not None}
 
@@ -101,6 +103,8 @@ def _summary(stack: Stack) -> Json:
         "StackStatus": stack.status,
         "StackStatusReason": stack.reason,
         "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+        "ParentId": stack.parent_id,
+        "RootId": stack.root_id,
     }
     return {name: value for name, value in shown.items() if value is not None}
 

@@ -8,7 +8,7 @@ from neargate.model.cloudformation import Made, Stack, StackInput, StackResource
 from neargate.model.operations import Context
 from neargate.planners import template as language
 from neargate.planners.template import difference
-from neargate.resources import evaluation
+from neargate.resources import evaluation, registry
 
 
 def made_of(cx: Context, stack: Stack) -> dict[str, StackResource]:
@@ -21,6 +21,8 @@ def differs(
     """True where a resource, an output or a tag would change."""
     if wanted.tags != stack.input.tags:
         return True
+    if any(registry.find(resource.type).nested for resource in opened.live.values()):
+        return True  # what has changed in a nested stack shows only when it is updated
     records = made_of(cx, stack)
     if records.keys() != opened.live.keys():
         return True

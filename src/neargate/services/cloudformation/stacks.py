@@ -20,7 +20,7 @@ from neargate.model.cloudformation import (
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
-from neargate.services.cloudformation import inputs
+from neargate.services.cloudformation import inputs, nested
 from neargate.services.cloudformation.differences import differs, refuse_type_changes
 from neargate.services.cloudformation.lookup import all_stacks, by_name, required
 
@@ -36,7 +36,12 @@ def create_stack(cx: Context, request: Json) -> Json:
     if request.get("OnFailure") and request.get("DisableRollback"):
         raise AwsError("ValidationError", "You cannot specify both OnFailure and DisableRollback")
     refuse_unhonoured(request)
+    parent = nested.parent_of(cx, request)
+    if parent is not None:
+        request = nested.inherit(parent, request)
     stack = new_stack(cx, request)
+    if parent is not None:
+        stack = nested.adopted(parent, stack)
     place = inputs.place_for(cx, name, stack.id, stack.notification_arns)
     wanted, opened = inputs.stack_input(cx, request, None, place)
     stack = attrs.evolve(stack, input=wanted, description=opened.template.description)
@@ -141,6 +146,9 @@ def update_stack(cx: Context, request: Json) -> Json:
     if stack.status == DELETED:
         raise AwsError("ValidationError", f"Stack with id {request['StackName']} does not exist")
     refuse_unhonoured(request)
+    parent = nested.parent_of(cx, request)
+    if parent is not None:
+        request = nested.inherit(parent, request)
     check_updatable(stack, disable_rollback=bool(request.get("DisableRollback", False)))
     place = inputs.place_for(cx, stack.name, stack.id, stack.notification_arns)
     wanted, opened = inputs.stack_input(cx, request, stack.input, place)
@@ -167,6 +175,7 @@ def start_update(cx: Context, stack: Stack, wanted: StackInput, request: Mapping
     role = request.get("RoleARN") or stack.role_arn
     if request.get("RoleARN"):
         check_role(cx, request["RoleARN"])
+    led = nested.parent_of(cx, request) is not None
     started = StackOperation(
         id=cx.ids.uuid(),
         kind="UPDATE",
@@ -176,6 +185,8 @@ def start_update(cx: Context, stack: Stack, wanted: StackInput, request: Mapping
         before=stack.input,
         disable_rollback=bool(request.get("DisableRollback", False)),
         token=request.get("ClientRequestToken"),
+        led=led,
+        shown=nested.shown(stack) if led else None,
     )
     changed = attrs.evolve(
         stack,
@@ -208,7 +219,8 @@ def delete_stack(cx: Context, request: Json) -> Json:
     refuse_unhonoured(request)
     if request.get("DeletionMode") not in (None, "STANDARD"):
         raise not_implemented(f"cloudformation: DeletionMode {request['DeletionMode']}", "cloudformation")
-    if stack.termination_protection:
+    led = nested.parent_of(cx, request) is not None
+    if not led and nested.protected(cx, stack):
         raise AwsError(
             "ValidationError",
             f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled",
@@ -216,7 +228,7 @@ def delete_stack(cx: Context, request: Json) -> Json:
     running = stack.operation
     if running is not None and running.kind == "DELETE":
         return {}
-    if running is not None and running.kind == "UPDATE":
+    if running is not None and running.kind == "UPDATE" and not led:
         raise AwsError(
             "ValidationError",
             f"Stack [{stack.id}] cannot be deleted while in status {stack.status}",
@@ -258,5 +270,10 @@ def _refuse_used_exports(cx: Context, stack: Stack) -> None:
 def update_termination_protection(cx: Context, request: Json) -> Json:
     """Switch termination protection."""
     stack = required(cx, request["StackName"])
+    if stack.root_id is not None:
+        raise AwsError(
+            "ValidationError",
+            f"TerminationProtection cannot be updated on nested stack [{stack.name}]: update its root stack.",
+        )
     cx.tx.put(attrs.evolve(stack, termination_protection=request["EnableTerminationProtection"]))
     return {"StackId": stack.id}
