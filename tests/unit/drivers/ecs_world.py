@@ -24,6 +24,7 @@ from neargate.system import SystemClock, SystemIds
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 OWNER = "test"
+EXECUTION_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -130,6 +131,7 @@ class EcsWorld:
         await self.call("CreateCluster", clusterName="c")
         await self.call("CreateLogGroup", "logs", logGroupName="/web")
         await self.call("CreateRole", "iam", RoleName="exec", AssumeRolePolicyDocument=TRUST)
+        await self.call("AttachRolePolicy", "iam", RoleName="exec", PolicyArn=EXECUTION_POLICY)
         subnets = await self.call("DescribeSubnets", "ec2")
         self.subnets = [subnet["SubnetId"] for subnet in subnets["Subnets"]]
         self.containers.add_image("app:1")

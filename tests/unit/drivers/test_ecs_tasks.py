@@ -159,7 +159,17 @@ async def test_awslogs_create_group_makes_the_group() -> None:
         wanted = logged()
         wanted["logConfiguration"]["options"]["awslogs-create-group"] = "true"
         world.containers.default = exits(0, "hello")
-        arn = await world.run_task(await world.register(wanted))
+        definition = await world.register(wanted)
+        shown = await world.until_status(await world.run_task(definition), "STOPPED")
+        assert "is not authorized to perform: logs:CreateLogGroup" in shown["stoppedReason"]
+
+        await world.call(
+            "AttachRolePolicy",
+            "iam",
+            RoleName="exec",
+            PolicyArn="arn:aws:iam::aws:policy/CloudWatchLogsFullAccess",
+        )
+        arn = await world.run_task(definition)
         await world.until_status(arn, "STOPPED")
         assert await log_lines(world, arn) == ["hello"]
 

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from neargate.drivers.ecs import actors
 from neargate.drivers.ecs.live import BUSY, READY, LiveTask, failed
+from neargate.drivers.ecs.rights import ExecutionRights
+from neargate.model.ecr import parse_reference
 from neargate.model.ecs import Task
 from neargate.model.operations import Caller
 from neargate.model.ports import Clock
@@ -26,10 +28,11 @@ class Images(Protocol):
 class ImageFetcher:
     """Fetches the images of tasks."""
 
-    def __init__(self, runtime: Runtime, images: Images, clock: Clock) -> None:
+    def __init__(self, runtime: Runtime, images: Images, clock: Clock, rights: ExecutionRights) -> None:
         self._runtime = runtime
         self._images = images
         self._clock = clock
+        self._rights = rights
 
     async def fetch(self, task: Task, name: str, live: LiveTask) -> None:
         """Sets `live.images[name]`: ready with its id, or failed with `CannotPullContainerError: …`."""
@@ -37,6 +40,11 @@ class ImageFetcher:
         live.images[name] = ImageSeen(BUSY)
         if live.pull_started is None:
             live.pull_started = self._clock.now()
+        ecr = parse_reference(reference)
+        denied = await self._rights.require_pull(task, ecr) if ecr else ""
+        if denied:
+            live.images[name] = ImageSeen(failed(denied))
+            return
         try:
             found = await self._images.resolve(reference, actors.execution(task))
         except ImageUnavailable as error:

@@ -14,6 +14,7 @@ import structlog
 
 from neargate.drivers.ecs import actors
 from neargate.drivers.ecs.live import BUSY, READY, LiveTask, failed
+from neargate.drivers.ecs.rights import ExecutionRights
 from neargate.model.ecs import LogCursor, Task, TaskDefinition
 from neargate.model.errors import AwsError
 from neargate.model.ports import Store
@@ -53,6 +54,7 @@ class LogPump:
         self._store = store
         self._dispatcher = dispatcher
         self._runtime = runtime
+        self._rights = ExecutionRights(dispatcher)
 
     async def open(self, task: Task, definition: TaskDefinition, live: LiveTask) -> None:
         """Make the streams; sets `live.logs`, failed with Fargate's text where a group does not exist."""
@@ -75,9 +77,12 @@ class LogPump:
             return
         caller = actors.execution(task, options["awslogs-region"])
         group = options["awslogs-group"]
+        arn = f"arn:aws:logs:{caller.region}:{caller.account}:log-group:{group}"
         if options.get("awslogs-create-group") == "true":
+            await self._rights.require(task, "logs:CreateLogGroup", arn)
             with _existing_is_fine():
                 await self._dispatcher.call(caller, "logs", "CreateLogGroup", {"logGroupName": group})
+        await self._rights.require(task, "logs:CreateLogStream", f"{arn}:log-stream:{stream}")
         request = {"logGroupName": group, "logStreamName": stream}
         with _existing_is_fine():
             await self._dispatcher.call(caller, "logs", "CreateLogStream", request)

@@ -28,6 +28,7 @@ from neargate.drivers.ecs.live import (
 from neargate.drivers.ecs.log_pump import LogPump
 from neargate.drivers.ecs.network import LinkLocal, TaskNetwork
 from neargate.drivers.ecs.observing import Observer
+from neargate.drivers.ecs.rights import ExecutionRights
 from neargate.drivers.workqueue import WorkQueue
 from neargate.model.ecs import (
     TASK_STATES,
@@ -96,7 +97,7 @@ class TaskDriver:
         self._pace = dispatcher.settings.pace
         volumes = directory or Path(tempfile.gettempdir()) / f"neargate-{owner}-volumes"
         self._network = TaskNetwork(store, dispatcher, runtime, fabric, link_local, owner)
-        self._images = ImageFetcher(runtime, images, clock)
+        self._images = ImageFetcher(runtime, images, clock, ExecutionRights(dispatcher))
         self._logs = LogPump(store, dispatcher, runtime)
         observer = Observer(runtime, clock, self._pace)
         self._work = ContainerWork(store, runtime, clock, self._network, self._logs, observer, owner, volumes)

@@ -1,4 +1,4 @@
-"""IAM: who may act, recorded as AWS records it. Evaluation comes with a later issue; nothing is enforced."""
+"""IAM: who may act, recorded as AWS records it. Execution roles of tasks are enforced; other calls are not."""
 
 from neargate.services.iam import (
     account,
@@ -8,6 +8,7 @@ from neargate.services.iam import (
     principals_policies,
     roles,
     service_linked_roles,
+    simulation,
     tagging,
     users,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "principals_policies",
     "roles",
     "service_linked_roles",
+    "simulation",
     "tagging",
     "users",
 ]
