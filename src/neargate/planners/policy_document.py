@@ -33,7 +33,7 @@ _STATEMENT_FIELDS = frozenset(
 )
 _VERSIONS = frozenset({"2008-10-17", "2012-10-17"})
 _OPERATOR = re.compile(
-    r"(For(All|Any)Values:)?(String(Not)?(Equals|Like|EqualsIgnoreCase)"
+    r"(ForAllValues:|ForAnyValue:)?(String(Not)?(Equals|Like|EqualsIgnoreCase)"
     r"|Numeric(Not)?Equals|Numeric(Less|Greater)Than(Equals)?"
     r"|Date(Not)?Equals|Date(Less|Greater)Than(Equals)?"
     r"|Bool|BinaryEquals|(Not)?IpAddress|Arn(Not)?(Equals|Like)|Null)(IfExists)?",
