@@ -21,7 +21,8 @@ from neargate.resources import evaluation, registry, schemas
 
 MAX_URL_TEMPLATE = 1024 * 1024
 _S3_HOST = re.compile(
-    r"(?:(?P<bucket>.+)\.)?s3(?:[.-](?P<region>[a-z0-9-]+))?\.(?:amazonaws\.com(?:\.cn)?|localhost)"
+    r"(?:(?P<bucket>.+)\.)?s3(?:[.-](?P<region>[a-z0-9-]+))?"
+    r"\.(?:amazonaws\.com(?:\.cn)?|localhost(?:\.localstack\.cloud)?)"  # public names of 127.0.0.1 in templates
 )
 
 
