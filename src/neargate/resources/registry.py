@@ -18,6 +18,7 @@ _MODULES = {
     "AWS::S3": "s3",
     "AWS::SNS": "sns",
     "AWS::SSM": "ssm",
+    "AWS::SecretsManager": "secretsmanager",
 }
 
 

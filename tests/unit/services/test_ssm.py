@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -181,6 +182,23 @@ def test_what_is_missing_of_several_is_listed(aws: Cloud) -> None:
     answer = ssm(aws, "GetParameters", Names=["b", "none", "a", "a:9", "b"])
     assert [found["Value"] for found in answer["Parameters"]] == ["2", "1"]
     assert answer["InvalidParameters"] == ["none", "a:9"]
+
+
+def test_a_secret_of_secrets_manager_is_a_parameter_too(aws: Cloud) -> None:
+    request = {"Name": "db", "SecretString": "hunter2", "ClientRequestToken": "1" * 32}
+    arn = aws.call("secretsmanager", "CreateSecret", **request)["ARN"]
+    name = "/aws/reference/secretsmanager/db"
+    shown = get(aws, name, WithDecryption=True)
+    assert (shown["Name"], shown["Type"], shown["Value"]) == (name, "SecureString", "hunter2")
+    assert json.loads(shown["SourceResult"])["ARN"] == arn
+    decrypt = "WithDecryption flag must be True for retrieving a Secret Manager secret."
+    refused(aws, "GetParameter", "ValidationException", decrypt, Name=name)
+    missing = (
+        f"An error occurred (ParameterNotFound) when referencing Secrets Manager: Secret {name}x not found."
+    )
+    refused(aws, "GetParameter", "ParameterNotFound", missing, Name=name + "x", WithDecryption=True)
+    answer = ssm(aws, "GetParameters", Names=[name, name + "x"], WithDecryption=True)
+    assert answer["InvalidParameters"] == [name + "x"]
 
 
 # -- paths, filters and pages --------------------------------------------------------------------------------

@@ -11,13 +11,14 @@ from neargate.model.records import Json
 from neargate.model.ssm import Parameter, Version
 from neargate.services.ssm import filters
 from neargate.services.ssm.lookup import Found, find, history, page, the_parameter
+from neargate.services.ssm.references import is_reference, secret_value
 
 _MISSING = frozenset({"ParameterNotFound", "ParameterVersionNotFound"})
 
 
 @operation("ssm", "GetParameter", reads=True)
 def get_parameter(cx: Context, request: Json) -> Json:
-    return {"Parameter": _value(find(cx, request["Name"]), request)}
+    return {"Parameter": _named(cx, request["Name"], request)}
 
 
 @operation("ssm", "GetParameters", reads=True)
@@ -26,12 +27,16 @@ def get_parameters(cx: Context, request: Json) -> Json:
     found, missing = [], []
     for name in dict.fromkeys(request["Names"]):
         try:
-            found.append(_value(find(cx, name), request))
+            found.append(_named(cx, name, request))
         except AwsError as error:
             if error.code not in _MISSING:
                 raise
             missing.append(name)
     return {"Parameters": found, "InvalidParameters": missing}
+
+
+def _named(cx: Context, name: str, request: Json) -> Json:
+    return secret_value(cx, name, request) if is_reference(name) else _value(find(cx, name), request)
 
 
 @operation("ssm", "GetParametersByPath", reads=True)
