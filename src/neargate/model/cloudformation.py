@@ -28,6 +28,8 @@ UPDATABLE = frozenset(
     }
 )
 UPDATABLE_WITHOUT_ROLLBACK = frozenset({"CREATE_FAILED", "UPDATE_FAILED"})
+REVERTED = "reverted:"  # in a resource's `operation`, before the id: that operation took it back, or tried to
+REMEMBERED = 90 * 24 * 3600.0  # seconds for which a deleted stack is found by its id
 
 
 @attrs.frozen
@@ -58,9 +60,13 @@ class Shown:
 class StackOperation:
     """What is going on with a stack: one create, update or delete with its rollback.
 
-    `wanted` is what is to become true (None for a delete), `before` what was true (None for a create). A `led` one
-    is an update that a parent stack started: it cleans up when the parent does, and until then the parent may take it
-    back, to what the stack showed before (`shown`).
+    `wanted` is what is to become true (None for a delete), `before` what was true when the stack was last stable (None
+    where it never was). `base` is the operation that left that state: this one, or the first of several without
+    rollback. `type` is the operation as DescribeEvents names it. `skip` are resources that a rollback leaves as they
+    are. `policy` is the stack policy that holds during an update, `new_policy` the one that holds after it.
+    `express`: configured is complete. `force`: what cannot be deleted is left behind. A `led` one is an update that a
+    parent stack started: it cleans up when the parent does, and until then the parent may take it back, to what the
+    stack showed before (`shown`).
     """
 
     id: str
@@ -77,10 +83,23 @@ class StackOperation:
     cancelled: bool = False
     led: bool = False
     shown: Shown | None = None
+    type: str = ""
+    base: str = ""
+    skip: list[str] = attrs.field(factory=list)
+    policy: str | None = None
+    new_policy: str | None = None
+    retain_except_on_create: bool = False
+    express: bool = False
+    force: bool = False
 
 
 @attrs.frozen
 class Stack:
+    """`deleted` is when its removal began, by a rollback too. `stable` is the input of the last stable state while the
+    stack has failed without rollback, or failed to roll back; `base` the operation that left that state. `tokens` are
+    the client request tokens used so far, with the operation's type and id. `policy` is the stack policy's text.
+    """
+
     KIND: ClassVar[str] = "cloudformation.stack"
 
     account: str
@@ -108,6 +127,15 @@ class Stack:
     waiting_for: str | None = None
     parent_id: str | None = None
     root_id: str | None = None
+    stable: StackInput | None = None
+    base: str = ""
+    tokens: dict[str, tuple[str, str]] = attrs.field(factory=dict)
+    policy: str | None = None
+    rollback_configuration: Json = attrs.field(factory=dict)
+    retain_except_on_create: bool = False
+    deployment_config: Json | None = None
+    deletion_mode: str | None = None
+    last_operations: list[tuple[str, str]] = attrs.field(factory=list)
 
     @property
     def key(self) -> str:
@@ -145,8 +173,10 @@ class Made:
 class StackResource:
     """One logical resource of a stack.
 
-    `made` is what stands now; `before` what stood when the current operation (`operation`) first touched it;
-    `leftover` what the operation must still remove: the old one after a replacement, the new one after a revert.
+    `made` is what stands now; `before` what stood (and `existed` whether anything did) when the stack was last stable,
+    if an operation since then, the chain that began with `base`, has touched it. `leftover` is what the operation must
+    still remove: the old one after a replacement, the new one after a revert. `last_id` is the physical id of what
+    stood here once.
     `followed` is the operation in whose cleanup a nested stack has finished its own.
     """
 
@@ -168,14 +198,19 @@ class StackResource:
     waiting_for: str | None = None
     started: float = 0.0
     followed: str = ""
+    base: str = ""
+    last_id: str = ""
 
     @property
     def key(self) -> str:
         return f"{self.stack}/{self.logical_id}"
 
-    def existed_before(self, operation: str) -> bool:
-        """True where it stood already when this operation began."""
-        return self.existed if self.operation == operation else self.made is not None
+    def touched(self, operation: StackOperation, now: float) -> StackResource:
+        """As `operation` begins to work on it: what stood in the last stable state is kept in mind."""
+        begun = attrs.evolve(self, operation=operation.id, started=now)
+        if self.base == operation.base:
+            return begun
+        return attrs.evolve(begun, base=operation.base, before=self.made, existed=self.made is not None)
 
 
 @attrs.frozen

@@ -73,10 +73,11 @@ class Reader(Protocol):
         subject: str | None = None,
         *,
         after: int = 0,
+        before: int | None = None,
         limit: int | None = None,
         newest_first: bool = False,
     ) -> list[Entry]:
-        """Journal entries of a topic with `seq > after`; of one subject, or of all (None)."""
+        """Journal entries of a topic with `after < seq < before`; of one subject, or of all (None)."""
 
     def log_events(
         self,

@@ -154,5 +154,6 @@ TYPES = {
         error=_error,
         watches=frozenset({Stack.KIND}),
         nested=True,
+        waits_always=True,
     )
 }

@@ -95,10 +95,14 @@ class Waiting:
 
 @attrs.frozen
 class Failed:
-    """It will never stabilise. `message` and `code` become the handler's message and HandlerErrorCode."""
+    """It will never stabilise. `message` and `code` become the handler's message and HandlerErrorCode.
+
+    `whole`: the message is all that the event says, as for types that are older than handlers.
+    """
 
     message: str
     code: str = "NotStabilized"
+    whole: bool = False
 
 
 Readiness = Ready | Waiting | Failed
@@ -166,7 +170,8 @@ class ResourceType:
     `honoured` lists the top-level properties that have effect; another one in a template is refused before
     anything is created. `read` returns every attribute that GetAtt offers. `watches` names the record kinds
     (or `journal:TOPIC`) whose change may make it ready or gone. A `nested` one is a stack: every update of its
-    parent updates it, its own waits bound it, and its failures are worded by the stack, not by a handler.
+    parent updates it, its own waits bound it, and its failures are worded by the stack, not by a handler. An EXPRESS
+    deployment waits even so for one that `waits_always`, because waiting is all it does.
     """
 
     type: str
@@ -183,3 +188,4 @@ class ResourceType:
     error: Callable[[str, AwsError], tuple[str, str]] = plain_error
     unhonoured: Mapping[str, str] = attrs.field(factory=dict)
     nested: bool = False
+    waits_always: bool = False

@@ -107,10 +107,14 @@ class SqlTx:
         subject: str | None = None,
         *,
         after: int = 0,
+        before: int | None = None,
         limit: int | None = None,
         newest_first: bool = False,
     ) -> list[Entry]:
-        where, values = "topic=? AND seq>?", [topic, after]
+        where: str = "topic=? AND seq>?"
+        values: list[Any] = [topic, after]
+        if before is not None:
+            where, values = where + " AND seq<?", [*values, before]
         if subject is not None:
             where, values = where + " AND subject=?", [*values, subject]
         order = "DESC" if newest_first else "ASC"

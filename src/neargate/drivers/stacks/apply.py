@@ -10,7 +10,7 @@ import json
 
 import attrs
 
-from neargate.drivers.stacks import handlers
+from neargate.drivers.stacks import handlers, protection
 from neargate.drivers.stacks.journal import VALIDATION_FAILED, resource_event
 from neargate.model.cloudformation import REVERTED, Made, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
@@ -37,7 +37,8 @@ def begin(
     logical_id: str,
     place: evaluation.Place,
 ) -> None:
-    """Start on one resource. Raises HandlerFailed; the caller records that in a transaction of its own."""
+    """Start on one resource. Raises HandlerFailed with the properties wanted; the caller records that in a transaction
+    of its own."""
     resource = current(cx, stack, operation, logical_id, opened.live[logical_id].type)
     wanted = operation.wanted
     assert wanted is not None
@@ -51,10 +52,24 @@ def begin(
         token=f"{operation.id}-{logical_id}",
         kept_name=made.name if made is not None and resource.type == opened.live[logical_id].type else None,
     )
-    needs = sorted(opened.needs[logical_id])
-    resource = attrs.evolve(
-        resource, operation=operation.id, before=made, existed=made is not None, started=cx.now
-    )
+    try:
+        _start(cx, stack, operation, resource.touched(operation, cx.now), want, opened, place)
+    except handlers.HandlerFailed as failed:
+        failed.properties = want.properties
+        raise
+
+
+def _start(
+    cx: Context,
+    stack: Stack,
+    operation: StackOperation,
+    resource: StackResource,
+    want: Desired,
+    opened: evaluation.Opened,
+    place: evaluation.Place,
+) -> None:
+    made = resource.made
+    needs = sorted(opened.needs[want.logical_id])
     if made is None:
         _create(cx, stack, resource, want, needs, opened)
         return
@@ -63,10 +78,12 @@ def begin(
     if not changed and not (declared.nested and operation.kind == "UPDATE"):
         _keep(cx, resource, made, needs, opened)
     elif evaluation.needs_replacement(resource.type, made, want, changed):
+        protection.check(operation.policy, "Update:Replace", resource)
         if operation.disable_rollback:
             raise handlers.HandlerFailed(NO_REPLACEMENT, "InvalidRequest")
         _replace(cx, stack, resource, want, needs, opened, place)
     else:
+        protection.check(operation.policy, "Update:Modify", resource)
         _update(cx, stack, resource, declared, made, want, needs, opened)
 
 
@@ -88,11 +105,10 @@ def _create(
     needs: list[str],
     opened: evaluation.Opened,
 ) -> None:
-    text = json.dumps(want.properties)
-    resource = resource_event(cx, stack, resource, "CREATE_IN_PROGRESS", properties=text)
+    resource = resource_event(cx, stack, resource, "CREATE_IN_PROGRESS", properties=want.properties)
     made = _with_policies(_make(cx, stack, resource.type, want, needs), opened, want.logical_id)
     resource = attrs.evolve(resource, made=made)
-    resource = resource_event(cx, stack, resource, "CREATE_IN_PROGRESS", INITIATED, properties=text)
+    resource = resource_event(cx, stack, resource, "CREATE_IN_PROGRESS", INITIATED)
     _settle(cx, stack, resource)
 
 
@@ -102,7 +118,8 @@ def _keep(
     """Nothing differs: no event, only what the template says around the properties is taken over."""
     kept = _with_policies(attrs.evolve(made, needs=needs), opened, resource.logical_id)
     status = resource.status if resource.status.endswith("_COMPLETE") else "UPDATE_COMPLETE"
-    cx.tx.put(attrs.evolve(resource, made=kept, before=kept, status=status))
+    before = kept if resource.before == made else resource.before
+    cx.tx.put(attrs.evolve(resource, made=kept, before=before, status=status))
 
 
 def _replace(
@@ -134,7 +151,9 @@ def _replace(
         token=want.token,
         kept_name=made.name if shared else None,
     )
-    resource = resource_event(cx, stack, resource, "UPDATE_IN_PROGRESS", REPLACING)
+    resource = resource_event(
+        cx, stack, resource, "UPDATE_IN_PROGRESS", REPLACING, properties=want.properties
+    )
     fresh = _with_policies(_make(cx, stack, declared.type, formed, needs), opened, want.logical_id)
     resource = attrs.evolve(resource, made=fresh, type=declared.type, leftover=made)
     resource = resource_event(cx, stack, resource, "UPDATE_IN_PROGRESS", INITIATED)
@@ -151,9 +170,7 @@ def _update(
     needs: list[str],
     opened: evaluation.Opened,
 ) -> None:
-    resource = resource_event(
-        cx, stack, resource, "UPDATE_IN_PROGRESS", properties=json.dumps(want.properties)
-    )
+    resource = resource_event(cx, stack, resource, "UPDATE_IN_PROGRESS", properties=want.properties)
     place_of = Existing(
         made.physical_id, attrs.evolve(want, properties=made.properties, name=made.name, tags=made.tags)
     )
@@ -228,9 +245,10 @@ def _with_policies(made: Made, opened: evaluation.Opened, logical_id: str) -> Ma
 
 
 def _settle(cx: Context, stack: Stack, resource: StackResource) -> None:
-    """Complete it at once where its type needs no wait; otherwise `check` will."""
+    """Complete it at once where its type needs no wait, or nobody wants to wait; otherwise `check` will."""
     declared = registry.find(resource.type)
-    if declared.ready is None:
+    express = stack.operation is not None and stack.operation.express and not declared.waits_always
+    if declared.ready is None or express:
         _complete(cx, stack, resource)
         return
     cx.tx.put(resource)
@@ -256,7 +274,7 @@ def check(cx: Context, stack: Stack, resource: StackResource, place: evaluation.
         verb = resource.status.partition("_")[0].capitalize()
         raise handlers.failure(declared, verb, error, token) from error
     if isinstance(seen, Failed):
-        raise handlers.failure_text(declared, seen.message, seen.code, token)
+        raise handlers.not_stabilised(declared, seen, token)
     if isinstance(seen, Waiting):
         if not declared.nested and cx.now - resource.started > _patience(resource.type):
             raise handlers.failure_text(declared, "Exceeded attempts to wait", "NotStabilized", token)
@@ -286,14 +304,22 @@ def record_failure(
 ) -> None:
     """The resource failed: its event, and the operation remembers it."""
     resource = current(cx, stack, operation, logical_id, type_name)
-    verb = "UPDATE" if resource.made is not None and resource.existed_before(operation.id) else "CREATE"
-    if resource.operation != operation.id:
-        resource = attrs.evolve(
-            resource, operation=operation.id, before=resource.made, existed=resource.made is not None
-        )
-        resource = resource_event(cx, stack, resource, f"{verb}_IN_PROGRESS")
+    if resource.operation == operation.id:
+        verb = resource.status.partition("_")[0]
+    else:
+        verb = "CREATE" if resource.made is None else "UPDATE"
+        resource = resource.touched(operation, cx.now)
+        resource = resource_event(cx, stack, resource, f"{verb}_IN_PROGRESS", properties=error.properties)
     detailed = VALIDATION_FAILED if isinstance(error, Invalid) else None
-    resource_event(cx, stack, resource, f"{verb}_FAILED", error.reason, detailed=detailed)
+    resource_event(
+        cx,
+        stack,
+        resource,
+        f"{verb}_FAILED",
+        error.reason,
+        properties=error.properties,
+        detailed=detailed,
+    )
 
 
 def cancel(cx: Context, stack: Stack, resource: StackResource) -> None:

@@ -7,9 +7,9 @@ whether anything moved; where nothing did, the stack sleeps until a watched reco
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from neargate.drivers.stacks import apply, finish, nested, parameters, remove, revert
+from neargate.drivers.stacks import apply, finish, nested, parameters, protection, remove, revert
 from neargate.drivers.stacks.handlers import HandlerFailed
 from neargate.drivers.stacks.place import caller_of, opened_for, place_of
 from neargate.drivers.workqueue import WorkQueue
@@ -98,6 +98,9 @@ class StackDriver:
         except AwsError as error:
             text = error.message
             return await self._write(stack, lambda cx, now: finish.apply_impossible(cx, now, operation, text))
+        denied = protection.protected_from_removal(operation, resources, opened.live)
+        if denied:
+            return await self._write(stack, lambda cx, now: _refuse_removal(cx, now, operation, denied))
         progress = _apply_progress(opened.needs, resources, operation)
         plan = plan_apply(opened.needs, progress)
         if plan.failed:
@@ -153,28 +156,34 @@ class StackDriver:
         needs = {name: frozenset(r.before.needs if r.before else ()) for name, r in targets.items()}
         progress = {name: _revert_progress(resource, mark) for name, resource in targets.items()}
         plan = plan_apply(needs, progress)
-        if plan.failed:
-            return await self._write(stack, lambda cx, now: finish.revert_failed(cx, now, plan.failed))
+        if plan.failed and not plan.busy:
+            return await self._write(
+                stack, lambda cx, now: finish.revert_failed(cx, now, operation, plan.failed)
+            )
         if plan.finished:
             return await self._write(stack, lambda cx, now: finish.reverted(cx, now, operation))
-        started = [self._revert_one(stack, targets[name], place) for name in plan.start]
-        checked = [self._check_reverted(stack, targets[name], place) for name in plan.busy]
+        started = [self._revert_one(stack, operation, targets[name], place) for name in plan.start]
+        checked = [self._check_reverted(stack, operation, targets[name], place) for name in plan.busy]
         return any(await asyncio.gather(*started, *checked))
 
-    async def _revert_one(self, stack: Stack, resource: StackResource, place: evaluation.Place) -> bool:
+    async def _revert_one(
+        self, stack: Stack, operation: StackOperation, resource: StackResource, place: evaluation.Place
+    ) -> bool:
         try:
-            await self._write(stack, lambda cx, now: revert.begin(cx, now, resource, place))
+            await self._write(stack, lambda cx, now: revert.begin(cx, now, resource, operation, place))
         except HandlerFailed as failed:
             why = failed.reason
-            await self._write(stack, lambda cx, now: revert.fail(cx, now, resource, why))
+            await self._write(stack, lambda cx, now: revert.fail(cx, now, resource, operation, why))
         return True
 
-    async def _check_reverted(self, stack: Stack, resource: StackResource, place: evaluation.Place) -> bool:
+    async def _check_reverted(
+        self, stack: Stack, operation: StackOperation, resource: StackResource, place: evaluation.Place
+    ) -> bool:
         try:
             return bool(await self._write(stack, lambda cx, now: apply.check(cx, now, resource, place)))
         except HandlerFailed as failed:
             why = failed.reason
-            await self._write(stack, lambda cx, now: revert.fail(cx, now, resource, why))
+            await self._write(stack, lambda cx, now: revert.fail(cx, now, resource, operation, why))
             return True
 
     async def _cleanup(self, stack: Stack, operation: StackOperation) -> bool:
@@ -251,8 +260,8 @@ class StackDriver:
                 return bool(await self._write(stack, lambda cx, now: remove.check(cx, now, resource, place)))
             await self._write(stack, lambda cx, now: remove.begin(cx, now, resource, operation, place))
         except HandlerFailed as failed:
-            why = failed.reason
-            await self._write(stack, lambda cx, now: remove.fail(cx, now, resource, operation, why))
+            why, give_up = failed.reason, remove.abandon if operation.phase == "cleanup" else remove.fail
+            await self._write(stack, lambda cx, now: give_up(cx, now, resource, operation, why))
         return True
 
     # -- reading and writing -------------------------------------------------------------------------------
@@ -279,6 +288,18 @@ class StackDriver:
             return result is not False
 
         return await self._store.write(write)
+
+
+def _refuse_removal(
+    cx: Context,
+    stack: Stack,
+    operation: StackOperation,
+    denied: Mapping[str, tuple[StackResource, HandlerFailed]],
+) -> None:
+    """The stack policy forbids to remove what the template no longer has: the update fails before it begins."""
+    for name, (resource, failed) in denied.items():
+        apply.record_failure(cx, stack, operation, name, resource.type, failed)
+    finish.apply_failed(cx, stack, operation)
 
 
 def _ended(stack: Stack, operation: StackOperation, now: float) -> str | None:

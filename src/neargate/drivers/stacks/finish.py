@@ -17,6 +17,7 @@ from neargate.planners import template as language
 from neargate.resources import evaluation
 
 BY_USER = "Rollback requested by user."
+LEFT_BEHIND = "Update successful. One or more resources could not be deleted."
 
 
 def resources_of(cx: Context, stack: Stack) -> dict[str, StackResource]:
@@ -42,6 +43,9 @@ def applied(cx: Context, stack: Stack, operation: StackOperation) -> None:
     done = attrs.evolve(
         stack,
         input=operation.wanted,
+        stable=None,
+        base="",
+        policy=operation.new_policy if operation.new_policy is not None else stack.policy,
         description=opened.template.description,
         outputs=[_output(o) for o in outputs],
         exports=exports,
@@ -125,14 +129,14 @@ def _blame(verb: str, resources: Iterable[StackResource]) -> str:
 
 
 def _turn_back(cx: Context, stack: Stack, operation: StackOperation, reason: str) -> None:
-    if operation.kind == "UPDATE":
-        if operation.disable_rollback:
-            _stop(cx, stack, "UPDATE_FAILED", reason)
-        else:
-            _go_on(cx, stack, operation, "revert", "UPDATE_ROLLBACK_IN_PROGRESS", reason)
+    assert operation.wanted is not None
+    failed = attrs.evolve(stack, input=operation.wanted, stable=operation.before, base=operation.base)
+    if operation.kind == "UPDATE" and operation.disable_rollback:
+        _stop(cx, failed, "UPDATE_FAILED", reason)
+    elif operation.kind == "UPDATE" and operation.before is not None:
+        _go_on(cx, stack, operation, "revert", "UPDATE_ROLLBACK_IN_PROGRESS", reason)
     elif operation.disable_rollback or operation.on_failure == "DO_NOTHING":
-        assert operation.wanted is not None
-        _stop(cx, attrs.evolve(stack, input=operation.wanted), "CREATE_FAILED", reason)
+        _stop(cx, failed, "CREATE_FAILED", reason)
     elif operation.on_failure == "DELETE":
         _go_on(cx, stack, attrs.evolve(operation, kind="DELETE"), "delete", "DELETE_IN_PROGRESS", reason)
     else:
@@ -147,8 +151,10 @@ def _stop(cx: Context, stack: Stack, status: str, reason: str) -> None:
 def _go_on(
     cx: Context, stack: Stack, operation: StackOperation, phase: Phase, status: str, reason: str
 ) -> None:
-    turned = attrs.evolve(operation, phase=phase)
-    stack_event(cx, attrs.evolve(stack, operation=turned), status, reason)
+    turned = attrs.evolve(stack, operation=attrs.evolve(operation, phase=phase))
+    if phase in ("rollback", "delete"):
+        turned = attrs.evolve(turned, deleted=cx.now)
+    stack_event(cx, turned, status, reason)
 
 
 # -- the end of `revert` and of the cleanups ---------------------------------------------------------------
@@ -158,16 +164,22 @@ def reverted(cx: Context, stack: Stack, operation: StackOperation) -> None:
     """Everything is as before the update; what it made new goes now."""
     assert operation.before is not None
     back = attrs.evolve(
-        stack, input=operation.before, operation=attrs.evolve(operation, phase="revert-cleanup")
+        stack,
+        input=operation.before,
+        stable=None,
+        base="",
+        operation=attrs.evolve(operation, phase="revert-cleanup"),
     )
     if operation.shown is not None:
         back = attrs.evolve(back, **attrs.asdict(operation.shown, recurse=False))
     stack_event(cx, back, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
 
 
-def revert_failed(cx: Context, stack: Stack, names: Iterable[str]) -> None:
+def revert_failed(cx: Context, stack: Stack, operation: StackOperation, names: Iterable[str]) -> None:
+    """The rollback ends here; ContinueUpdateRollback goes on with it."""
     reason = f"The following resource(s) failed to update: [{', '.join(names)}]. "
-    _stop(cx, stack, "UPDATE_ROLLBACK_FAILED", reason)
+    stuck = attrs.evolve(stack, stable=operation.before, base=operation.base)
+    _stop(cx, stuck, "UPDATE_ROLLBACK_FAILED", reason)
 
 
 def superfluous(
@@ -178,8 +190,8 @@ def superfluous(
         return {
             name: r
             for name, r in resources.items()
-            if r.before is None and (r.made is not None or r.status.startswith("DELETE")) and not r.existed
-            if operation.id in r.operation
+            if r.base == operation.base and not r.existed
+            if r.made is not None or r.status.startswith("DELETE")
         }
     opened = opened_for(stack, operation, place, resources)
     return {
@@ -190,14 +202,17 @@ def superfluous(
 
 
 def cleaned(cx: Context, stack: Stack, operation: StackOperation) -> None:
-    """The last of an update. Records of resources that are gone go too."""
+    """The last of an update. Records of resources that are gone, or were left behind, go too."""
     for resource in resources_of(cx, stack).values():
-        if resource.made is None:
+        if resource.made is None or resource.status == "DELETE_FAILED":
             cx.tx.delete(StackResource, resource.key)
         elif resource.before is not None or resource.existed:
             cx.tx.put(attrs.evolve(resource, before=None, existed=True))
-    status = "UPDATE_COMPLETE" if operation.phase == "cleanup" else "UPDATE_ROLLBACK_COMPLETE"
-    stack_event(cx, attrs.evolve(stack, updated=cx.now), status)
+    done = attrs.evolve(stack, updated=cx.now)
+    if operation.phase == "cleanup":
+        stack_event(cx, done, "UPDATE_COMPLETE", LEFT_BEHIND if operation.failed else None)
+    else:
+        stack_event(cx, done, "UPDATE_ROLLBACK_COMPLETE")
     _end(cx, stack)
 
 
@@ -206,15 +221,19 @@ def cleaned(cx: Context, stack: Stack, operation: StackOperation) -> None:
 
 def removed(cx: Context, stack: Stack, operation: StackOperation) -> None:
     """A rollback or a delete has done what it could."""
-    left = [r for r in resources_of(cx, stack).values() if r.status == "DELETE_FAILED" and r.made is not None]
+    resources = resources_of(cx, stack).values()
+    left = [r for r in resources if r.status == "DELETE_FAILED" and r.made is not None]
     reason = _blame("delete", left) or None
+    for resource in resources:
+        if resource.made is None and not resource.last_id:  # it never was
+            cx.tx.delete(StackResource, resource.key)
     if operation.phase == "rollback":
-        assert operation.wanted is not None
-        rolled = attrs.evolve(stack, input=operation.wanted)
+        wanted = operation.wanted or stack.input
+        rolled = attrs.evolve(stack, input=wanted, stable=None, base="")
         stack_event(cx, rolled, "ROLLBACK_FAILED" if left else "ROLLBACK_COMPLETE", reason)
     elif left:
         stack_event(cx, stack, "DELETE_FAILED", reason)
     else:
-        gone = attrs.evolve(stack, deleted=cx.now, exports={}, imports=[])
+        gone = attrs.evolve(stack, exports={}, imports=[])
         stack_event(cx, gone, "DELETE_COMPLETE")
     _end(cx, stack)

@@ -14,6 +14,7 @@ from neargate.model.records import Json
 from neargate.resources.declaration import (
     Desired,
     Existing,
+    Failed,
     Readiness,
     Ready,
     ResourceType,
@@ -24,12 +25,13 @@ T = TypeVar("T")
 
 
 class HandlerFailed(Exception):
-    """A handler's failure as CloudFormation reports it in an event."""
+    """A handler's failure as CloudFormation reports it in an event. `properties` are those that were wanted."""
 
     def __init__(self, reason: str, code: str) -> None:
         super().__init__(reason)
         self.reason = reason
         self.code = code
+        self.properties: Json | None = None
 
 
 def carry_out(steps: Steps[T], cx: Context, role: str | None) -> T:
@@ -63,6 +65,13 @@ def failure_text(declared: ResourceType, message: str, code: str, token: str) ->
         f'Resource handler returned message: "{message}" (RequestToken: {shown}, HandlerErrorCode: {code})',
         code,
     )
+
+
+def not_stabilised(declared: ResourceType, seen: Failed, token: str) -> HandlerFailed:
+    """The event text for a resource that will never be ready, or never be gone."""
+    if seen.whole:
+        return HandlerFailed(seen.message, seen.code)
+    return failure_text(declared, seen.message, seen.code, token)
 
 
 def make(declared: ResourceType, want: Desired, needs: list[str], cx: Context, role: str | None) -> Made:

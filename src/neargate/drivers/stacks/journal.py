@@ -1,30 +1,21 @@
-"""Stack events: the journal entries that DescribeStackEvents reads, and the records they go with."""
+"""The status of a resource and the event that shows it: recorded together."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 import attrs
 
-from neargate.model.cloudformation import EVENTS, Made, Stack, StackResource
+from neargate.model.cloudformation import Made, Stack, StackResource
 from neargate.model.operations import Context
 from neargate.model.records import Json
+from neargate.services.cloudformation import events
 
 VALIDATION_FAILED = "VALIDATION_FAILED"  # the DetailedStatus of a resource whose properties do not fit
-_STACK_TYPE = "AWS::CloudFormation::Stack"
 
-
-def stack_event(cx: Context, stack: Stack, status: str, reason: str | None = None) -> Stack:
-    """Move a stack to a status: its record and its event. Returns the stack as it now stands."""
-    moved = attrs.evolve(stack, status=status, reason=reason, waiting_for=None)
-    cx.tx.put(moved)
-    body: Json = {
-        "EventId": cx.ids.uuid(),
-        "LogicalResourceId": stack.name,
-        "PhysicalResourceId": stack.id,
-        "ResourceType": _STACK_TYPE,
-        "ResourceStatus": status,
-    }
-    _append(cx, moved, body, reason)
-    return moved
+stack_event = events.stack_event
 
 
 def resource_event(
@@ -35,27 +26,28 @@ def resource_event(
     reason: str | None = None,
     *,
     about: Made | None = None,
-    properties: str | None = None,
+    properties: Mapping[str, Any] | None = None,
     detailed: str | None = None,
     quiet: bool = False,
 ) -> StackResource:
     """Record a resource's status with its event. `about` is the real one meant where it is not `made`.
 
-    `quiet` leaves the resource's own status alone (the removal of a leftover).
+    `properties` are shown where they are not those that the real one was made from. `quiet` leaves the resource's
+    own status alone (the removal of a leftover).
     """
     meant = about or resource.made
+    shown = properties if properties is not None else meant.properties if meant else None
     body: Json = {
-        "EventId": f"{resource.logical_id}-{cx.ids.uuid()}",
         "LogicalResourceId": resource.logical_id,
         "PhysicalResourceId": meant.physical_id if meant else "",
         "ResourceType": resource.type,
         "ResourceStatus": status,
     }
-    if properties is not None:
-        body["ResourceProperties"] = properties
+    if shown:
+        body["ResourceProperties"] = json.dumps(shown, separators=(",", ":"))
     if detailed is not None:
         body["DetailedStatus"] = detailed
-    _append(cx, stack, body, reason)
+    events.append(cx, stack, body, reason)
     if quiet:
         return resource
     moved = attrs.evolve(
@@ -63,13 +55,3 @@ def resource_event(
     )
     cx.tx.put(moved)
     return moved
-
-
-def _append(cx: Context, stack: Stack, body: Json, reason: str | None) -> None:
-    if reason is not None:
-        body["ResourceStatusReason"] = reason
-    if stack.operation is not None:
-        body["OperationId"] = stack.operation.id
-        if stack.operation.token:
-            body["ClientRequestToken"] = stack.operation.token
-    cx.tx.append(EVENTS, stack.key, body)

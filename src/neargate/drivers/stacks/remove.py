@@ -16,13 +16,14 @@ REMOVE_WITHIN = 30 * 60.0  # seconds
 
 
 def is_kept(resource: StackResource, operation: StackOperation) -> bool:
-    """True where the template wants it to outlive the stack."""
+    """True where the template, or the caller, wants it to outlive the stack."""
     assert resource.made is not None
     if resource.logical_id in operation.retain:
         return True
     policy = resource.made.deletion_policy
-    if policy == "RetainExceptOnCreate":
-        return operation.kind != "CREATE"
+    undone = resource.base == operation.base and not resource.existed  # what made it is being taken back
+    if policy == "RetainExceptOnCreate" or operation.retain_except_on_create:
+        return policy != "Delete" and not undone
     return policy == "Retain"
 
 
@@ -32,9 +33,10 @@ def begin(
     """Start to remove the resource that stands. Raises HandlerFailed."""
     made = resource.made
     assert made is not None
+    kept = is_kept(resource, operation)
     resource = attrs.evolve(resource, operation=operation.id, started=cx.now)
-    if is_kept(resource, operation):
-        resource_event(cx, stack, attrs.evolve(resource, made=None), "DELETE_SKIPPED", about=made)
+    if kept:
+        leave(cx, stack, resource, made)
         return
     resource = resource_event(cx, stack, resource, "DELETE_IN_PROGRESS")
     _delete(cx, stack, resource, made, place)
@@ -53,14 +55,24 @@ def check(cx: Context, stack: Stack, resource: StackResource, place: evaluation.
 
 
 def finish(cx: Context, stack: Stack, resource: StackResource, made: Made) -> None:
-    resource_event(cx, stack, attrs.evolve(resource, made=None), "DELETE_COMPLETE", about=made)
+    gone = attrs.evolve(resource, made=None, last_id=made.physical_id)
+    resource_event(cx, stack, gone, "DELETE_COMPLETE", about=made)
+
+
+def leave(cx: Context, stack: Stack, resource: StackResource, made: Made, reason: str | None = None) -> None:
+    """It stays; the stack knows it no longer."""
+    left = attrs.evolve(resource, made=None, last_id=made.physical_id)
+    resource_event(cx, stack, left, "DELETE_SKIPPED", reason, about=made)
 
 
 def fail(cx: Context, stack: Stack, resource: StackResource, operation: StackOperation, reason: str) -> None:
-    """It could not be removed."""
+    """It could not be removed. A forced deletion leaves it behind."""
     if resource.status != "DELETE_IN_PROGRESS" or resource.operation != operation.id:
         resource = attrs.evolve(resource, operation=operation.id)
         resource = resource_event(cx, stack, resource, "DELETE_IN_PROGRESS")
+    if operation.force and resource.made is not None:
+        leave(cx, stack, resource, resource.made, reason)
+        return
     resource_event(cx, stack, resource, "DELETE_FAILED", reason)
 
 
@@ -88,8 +100,25 @@ def clean(cx: Context, stack: Stack, resource: StackResource, place: evaluation.
 
 
 def give_up_cleaning(cx: Context, stack: Stack, resource: StackResource, reason: str) -> None:
+    """What was replaced cannot be removed: it is left, and the update is complete all the same."""
+    _remember_failed(cx, stack, resource)
     resource_event(cx, stack, resource, "DELETE_FAILED", reason, about=resource.leftover, quiet=True)
     cx.tx.put(attrs.evolve(resource, leftover=None, leftover_status=""))
+
+
+def abandon(
+    cx: Context, stack: Stack, resource: StackResource, operation: StackOperation, reason: str
+) -> None:
+    """What left the template cannot be removed: it is left, and the update is complete all the same."""
+    _remember_failed(cx, stack, resource)
+    fail(cx, stack, resource, operation, reason)
+
+
+def _remember_failed(cx: Context, stack: Stack, resource: StackResource) -> None:
+    operation = stack.operation
+    assert operation is not None
+    failed = [*operation.failed, resource.logical_id]
+    cx.tx.put(attrs.evolve(stack, operation=attrs.evolve(operation, failed=failed)))
 
 
 def _delete(cx: Context, stack: Stack, resource: StackResource, made: Made, place: evaluation.Place) -> None:
@@ -116,7 +145,7 @@ def _is_gone(cx: Context, stack: Stack, resource: StackResource, made: Made, pla
             return True  # even what it stood on is gone
         raise handlers.failure(declared, "Delete", error, token) from error
     if isinstance(seen, Failed):
-        raise handlers.failure_text(declared, seen.message, seen.code, token)
+        raise handlers.not_stabilised(declared, seen, token)
     if isinstance(seen, Waiting):
         if not declared.nested and cx.now - resource.started > REMOVE_WITHIN:
             raise handlers.failure_text(declared, "Exceeded attempts to wait", "NotStabilized", token)

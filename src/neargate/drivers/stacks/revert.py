@@ -6,16 +6,16 @@ import attrs
 
 from neargate.drivers.stacks import handlers, nested
 from neargate.drivers.stacks.journal import resource_event
-from neargate.model.cloudformation import REVERTED, Stack, StackOperation, StackResource
+from neargate.model.cloudformation import REVERTED, Made, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.resources import evaluation, registry
 
 
 def must_revert(resource: StackResource, operation: StackOperation) -> bool:
-    """True for a resource that stood before the update and that the update touched."""
+    """True for a resource that stood in the last stable state and that an operation since then has touched."""
     return (
-        resource.operation == operation.id
+        resource.base == operation.base
         and resource.before is not None
         and (
             resource.made != resource.before
@@ -25,11 +25,16 @@ def must_revert(resource: StackResource, operation: StackOperation) -> bool:
     )
 
 
-def begin(cx: Context, stack: Stack, resource: StackResource, place: evaluation.Place) -> None:
+def begin(
+    cx: Context, stack: Stack, resource: StackResource, operation: StackOperation, place: evaluation.Place
+) -> None:
     """Start to take it back. Raises HandlerFailed."""
     before, made = resource.before, resource.made
     assert before is not None
-    resource = attrs.evolve(resource, started=cx.now, operation=REVERTED + resource.operation)
+    resource = attrs.evolve(resource, started=cx.now, operation=REVERTED + operation.id)
+    if resource.logical_id in operation.skip:
+        _skip(cx, stack, resource, before)
+        return
     resource = resource_event(cx, stack, resource, "UPDATE_IN_PROGRESS", about=before)
     if made is not None and made.physical_id != before.physical_id:
         # It was replaced: the old one still stands and the new one is what must go.
@@ -42,7 +47,7 @@ def begin(cx: Context, stack: Stack, resource: StackResource, place: evaluation.
         _update_back(cx, stack, resource, place)
         declared = registry.find(resource.type)
         resource = attrs.evolve(resource, made=before)
-        if declared.ready is not None:
+        if declared.ready is not None and not operation.express:
             cx.tx.put(resource)
             return
     resource_event(cx, stack, attrs.evolve(resource, made=before), "UPDATE_COMPLETE")
@@ -61,6 +66,13 @@ def _begin_nested(cx: Context, stack: Stack, resource: StackResource, place: eva
     cx.tx.put(attrs.evolve(resource, made=before))
 
 
+def _skip(cx: Context, stack: Stack, resource: StackResource, before: Made) -> None:
+    """Nothing is done to it. The stack takes it for what it was, which it may not be."""
+    made = resource.made
+    leftover = made if made is not None and made.physical_id != before.physical_id else resource.leftover
+    resource_event(cx, stack, attrs.evolve(resource, made=before, leftover=leftover), "UPDATE_COMPLETE")
+
+
 def _update_back(cx: Context, stack: Stack, resource: StackResource, place: evaluation.Place) -> None:
     made, before = resource.made, resource.before
     assert made is not None
@@ -76,8 +88,7 @@ def _update_back(cx: Context, stack: Stack, resource: StackResource, place: eval
         raise handlers.failure(declared, "Update", error, resource.operation) from error
 
 
-def fail(cx: Context, stack: Stack, resource: StackResource, reason: str) -> None:
-    operation = (
-        resource.operation if resource.operation.startswith(REVERTED) else REVERTED + resource.operation
-    )
-    resource_event(cx, stack, attrs.evolve(resource, operation=operation), "UPDATE_FAILED", reason)
+def fail(cx: Context, stack: Stack, resource: StackResource, operation: StackOperation, reason: str) -> None:
+    """It could not be taken back; `operation` is marked so that a continued rollback may skip it."""
+    marked = attrs.evolve(resource, operation=REVERTED + operation.id)
+    resource_event(cx, stack, marked, "UPDATE_FAILED", reason, about=resource.before)

@@ -1,5 +1,21 @@
 """CloudFormation's API. It validates and records; `drivers/stacks` carries out."""
 
-from neargate.services.cloudformation import change_sets, describe, stacks, templates
+from neargate.services.cloudformation import (
+    change_sets,
+    describe,
+    operation_events,
+    policies,
+    rollbacks,
+    stacks,
+    templates,
+)
 
-__all__ = ["change_sets", "describe", "stacks", "templates"]
+__all__ = [
+    "change_sets",
+    "describe",
+    "operation_events",
+    "policies",
+    "rollbacks",
+    "stacks",
+    "templates",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -12,12 +13,12 @@ from neargate.model.records import Json
 from neargate.model.tags import upper
 from neargate.planners import template as language
 from neargate.services.cloudformation.inputs import shown_parameters
-from neargate.services.cloudformation.lookup import all_stacks, required, resources
+from neargate.services.cloudformation.lookup import all_stacks, is_forgotten, required, resources
 
 T = TypeVar("T")
 
 EVENTS_PAGE = 100
-_GONE_AFTER = 90 * 24 * 3600.0
+RESOURCES_PAGE = 100
 
 
 def page(items: Sequence[T], token: str | None, size: int) -> tuple[Sequence[T], str | None]:
@@ -46,29 +47,33 @@ def _with_token(answer: Json, token: str | None) -> Json:
 
 
 def _description(stack: Stack) -> Json:
+    gone = stack.status == DELETED
     shown: Json = {
         "StackId": stack.id,
         "StackName": stack.name,
-        "ChangeSetId": stack.change_set_id,
+        "ChangeSetId": None if gone else stack.change_set_id,
         "Description": stack.description,
-        "Parameters": _parameters(stack),
+        "Parameters": _parameters(stack) or None,
         "CreationTime": stack.created,
         "LastUpdatedTime": stack.updated,
         "DeletionTime": stack.deleted,
-        "RollbackConfiguration": {},
+        "RollbackConfiguration": stack.rollback_configuration,
         "StackStatus": stack.status,
         "StackStatusReason": stack.reason,
         "DisableRollback": stack.disable_rollback,
         "NotificationARNs": stack.notification_arns,
         "TimeoutInMinutes": stack.timeout_minutes,
-        "Capabilities": stack.input.capabilities,
+        "Capabilities": stack.input.capabilities or None,
         "Outputs": stack.outputs or None,
         "RoleARN": stack.role_arn,
         "Tags": upper(stack.input.tags),
-        "EnableTerminationProtection": stack.termination_protection,
+        "EnableTerminationProtection": None if gone else stack.termination_protection,
         "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
         "ParentId": stack.parent_id,
         "RootId": stack.root_id,
+        "RetainExceptOnCreate": stack.retain_except_on_create or None,
+        "DeploymentConfig": stack.deployment_config,
+        "DeletionMode": stack.deletion_mode,
     }
     return {name: value for name, value in shown.items() if value is not None}
 
@@ -83,11 +88,7 @@ def _parameters(stack: Stack) -> list[Json]:
 def list_stacks(cx: Context, request: Json) -> Json:
     """Summaries of all stacks, deleted ones of the last 90 days included."""
     wanted = set(request.get("StackStatusFilter") or ())
-    stacks = [
-        s
-        for s in all_stacks(cx)
-        if (not wanted or s.status in wanted) and (s.deleted is None or cx.now - s.deleted < _GONE_AFTER)
-    ]
+    stacks = [s for s in all_stacks(cx) if (not wanted or s.status in wanted) and not is_forgotten(cx, s)]
     shown, token = page(stacks, request.get("NextToken"), 100)
     return _with_token({"StackSummaries": [_summary(s) for s in shown]}, token)
 
@@ -113,12 +114,20 @@ def _summary(stack: Stack) -> Json:
 def describe_stack_events(cx: Context, request: Json) -> Json:
     """What happened to a stack, newest first."""
     stack = required(cx, request["StackName"], "Stack [{}] does not exist")
-    entries = cx.tx.entries(EVENTS, stack.key, newest_first=True)
-    shown, token = page(entries, request.get("NextToken"), EVENTS_PAGE)
-    events = [
-        {"StackId": stack.id, "StackName": stack.name, "Timestamp": entry.at, **entry.body} for entry in shown
-    ]
-    return _with_token({"StackEvents": events}, token)
+    token = request.get("NextToken")
+    if token is not None and not token.isdigit():
+        raise AwsError("ValidationError", "NextToken is not valid")
+    entries = cx.tx.entries(
+        EVENTS,
+        stack.key,
+        before=None if token is None else int(token),
+        limit=EVENTS_PAGE + 1,
+        newest_first=True,
+    )
+    shown = entries[:EVENTS_PAGE]
+    events = [{"StackId": stack.id, "StackName": stack.name, **entry.body} for entry in shown]
+    more = str(shown[-1].seq) if len(entries) > EVENTS_PAGE else None
+    return _with_token({"StackEvents": events}, more)
 
 
 @operation("cloudformation", "DescribeStackResources", reads=True)
@@ -138,8 +147,8 @@ def describe_stack_resources(cx: Context, request: Json) -> Json:
     logical_id = request.get("LogicalResourceId")
     found = [r for r in resources(cx, stack) if logical_id in (None, r.logical_id)]
     if logical_id and not found:
-        raise AwsError("ValidationError", f"Resource {logical_id} does not exist for stack {stack.name}")
-    return {"StackResources": [_resource(stack, r, "Timestamp") for r in found]}
+        raise AwsError("ValidationError", f"Resource {logical_id} does not exist for stack {name}")
+    return {"StackResources": [_resource(stack, r, "Timestamp") for r in found[:RESOURCES_PAGE]]}
 
 
 def _stack_of(cx: Context, physical_id: str) -> Stack:
@@ -154,7 +163,7 @@ def _resource(stack: Stack, resource: StackResource, time_member: str) -> Json:
         "StackName": stack.name,
         "StackId": stack.id,
         "LogicalResourceId": resource.logical_id,
-        "PhysicalResourceId": resource.made.physical_id if resource.made else None,
+        "PhysicalResourceId": resource.made.physical_id if resource.made else resource.last_id or None,
         "ResourceType": resource.type,
         time_member: resource.at,
         "ResourceStatus": resource.status,
@@ -172,19 +181,19 @@ def describe_stack_resource(cx: Context, request: Json) -> Json:
     for resource in resources(cx, stack):
         if resource.logical_id == logical_id:
             detail = _resource(stack, resource, "LastUpdatedTimestamp")
-            if resource.made is not None and resource.made.metadata is not None:
-                import json
-
-                detail["Metadata"] = json.dumps(resource.made.metadata)
+            metadata = resource.made.metadata if resource.made is not None else None
+            detail["Metadata"] = json.dumps(metadata or {})
             return {"StackResourceDetail": detail}
-    raise AwsError("ValidationError", f"Resource {logical_id} does not exist for stack {stack.name}")
+    raise AwsError(
+        "ValidationError", f"Resource {logical_id} does not exist for stack {request['StackName']}"
+    )
 
 
 @operation("cloudformation", "ListStackResources", reads=True)
 def list_stack_resources(cx: Context, request: Json) -> Json:
     """Summaries of a stack's resources."""
     stack = required(cx, request["StackName"])
-    shown, token = page(resources(cx, stack), request.get("NextToken"), 100)
+    shown, token = page(resources(cx, stack), request.get("NextToken"), RESOURCES_PAGE)
     summaries = []
     for resource in shown:
         summary = _resource(stack, resource, "LastUpdatedTimestamp")

@@ -45,7 +45,7 @@ def template_text(cx: Context, request: Mapping[str, Any], previous: StackInput 
 
 
 def _fetch(cx: Context, url: str) -> str:
-    bucket, key = _s3_location(cx, url)
+    bucket, key = s3_location(cx, url)
     try:
         answer = cx.invoke("s3", "GetObject", {"Bucket": bucket, "Key": key})
     except AwsError as error:
@@ -57,7 +57,8 @@ def _fetch(cx: Context, url: str) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _s3_location(cx: Context, url: str) -> tuple[str, str]:
+def s3_location(cx: Context, url: str) -> tuple[str, str]:
+    """The bucket and key that a URL names. Raises ValidationError."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise AwsError("ValidationError", "TemplateURL must be a supported URL.")

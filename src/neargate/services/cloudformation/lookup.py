@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from neargate.model.cloudformation import DELETED, ChangeSet, Stack, StackResource
+from neargate.model.cloudformation import DELETED, REMEMBERED, ChangeSet, Stack, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 
@@ -16,11 +16,17 @@ def by_name(cx: Context, name: str) -> Stack | None:
         parts = name.split("/")
         if len(parts) != 3:
             return None
-        return cx.tx.get(Stack, cx.caller.scope(parts[1], parts[2]))
+        found = cx.tx.get(Stack, cx.caller.scope(parts[1], parts[2]))
+        return None if found is None or is_forgotten(cx, found) else found
     for stack in cx.tx.scan(Stack, cx.caller.scope(name) + "/"):
         if stack.status != DELETED:
             return stack
     return None
+
+
+def is_forgotten(cx: Context, stack: Stack) -> bool:
+    """Deleted for so long that not even its id is known any more."""
+    return stack.status == DELETED and cx.now - (stack.deleted or 0.0) > REMEMBERED
 
 
 def all_stacks(cx: Context) -> list[Stack]:

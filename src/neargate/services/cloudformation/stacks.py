@@ -9,7 +9,6 @@ import attrs
 
 from neargate.model.cloudformation import (
     DELETED,
-    EVENTS,
     UPDATABLE,
     UPDATABLE_WITHOUT_ROLLBACK,
     ChangeSet,
@@ -22,16 +21,21 @@ from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.services.cloudformation import inputs, nested
 from neargate.services.cloudformation.differences import differs, refuse_type_changes
+from neargate.services.cloudformation.events import INITIATED, stack_event
 from neargate.services.cloudformation.lookup import all_stacks, by_name, required
-
-INITIATED = "User Initiated"
+from neargate.services.cloudformation.policies import given_policy
+from neargate.services.cloudformation.repeats import begun, repeated
 
 
 @operation("cloudformation", "CreateStack")
 def create_stack(cx: Context, request: Json) -> Json:
     """Accept a template and start to create its stack."""
     name = request["StackName"]
-    if by_name(cx, name) is not None:
+    known = by_name(cx, name)
+    if known is not None:
+        operation_id = repeated(known, request, "CREATE_STACK")
+        if operation_id is not None:
+            return {"StackId": known.id, "OperationId": operation_id}
         raise AwsError("AlreadyExistsException", f"Stack [{name}] already exists")
     if request.get("OnFailure") and request.get("DisableRollback"):
         raise AwsError("ValidationError", "You cannot specify both OnFailure and DisableRollback")
@@ -39,7 +43,7 @@ def create_stack(cx: Context, request: Json) -> Json:
     parent = nested.parent_of(cx, request)
     if parent is not None:
         request = nested.inherit(parent, request)
-    stack = new_stack(cx, request)
+    stack = attrs.evolve(new_stack(cx, request), policy=given_policy(cx, request))
     if parent is not None:
         stack = nested.adopted(parent, stack)
     place = inputs.place_for(cx, name, stack.id, stack.notification_arns)
@@ -51,25 +55,20 @@ def create_stack(cx: Context, request: Json) -> Json:
 
 def refuse_unhonoured(request: Mapping[str, Any]) -> None:
     """Members that change what happens and that Neargate does not honour yet."""
-    for member in (
-        "StackPolicyBody",
-        "StackPolicyURL",
-        "StackPolicyDuringUpdateBody",
-        "StackPolicyDuringUpdateURL",
-        "RetainExceptOnCreate",
-        "DeploymentMode",
-        "ImportExistingResources",
-        "ResourcesToImport",
-        "NotificationARNs",
-    ):
+    for member in ("DeploymentMode", "ImportExistingResources", "ResourcesToImport"):
         if request.get(member):
             raise not_implemented(f"cloudformation: {member}", "cloudformation")
-    configuration = request.get("RollbackConfiguration") or {}
-    if configuration.get("RollbackTriggers"):
-        raise not_implemented("cloudformation: RollbackConfiguration.RollbackTriggers", "cloudformation")
-    mode = (request.get("DeploymentConfig") or {}).get("Mode")
-    if mode not in (None, "STANDARD"):
-        raise not_implemented(f"cloudformation: DeploymentConfig.Mode {mode}", "cloudformation")
+    for trigger in (request.get("RollbackConfiguration") or {}).get("RollbackTriggers") or ():
+        _refuse_trigger(trigger)
+
+
+def _refuse_trigger(trigger: Mapping[str, Any]) -> None:
+    if trigger.get("Type") not in {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"}:
+        raise AwsError("ValidationError", "Rollback Trigger Type not supported")
+    parts = str(trigger.get("Arn", "")).split(":")
+    if len(parts) != 7 or parts[5] != "alarm":
+        raise AwsError("ValidationError", "RelativeId of a Rollback Trigger's ARN is incorrect")
+    raise not_implemented("cloudformation: RollbackConfiguration.RollbackTriggers", "cloudformation")
 
 
 def new_stack(cx: Context, request: Mapping[str, Any], status: str = "CREATE_IN_PROGRESS") -> Stack:
@@ -87,11 +86,25 @@ def new_stack(cx: Context, request: Mapping[str, Any], status: str = "CREATE_IN_
         input=StackInput(template=""),
         principal=cx.caller.principal,
         role_arn=role,
-        disable_rollback=bool(request.get("DisableRollback", False)),
+        disable_rollback=without_rollback(request),
         timeout_minutes=request.get("TimeoutInMinutes"),
         notification_arns=list(request.get("NotificationARNs") or ()),
         termination_protection=bool(request.get("EnableTerminationProtection", False)),
+        rollback_configuration=dict(request.get("RollbackConfiguration") or {}),
+        retain_except_on_create=bool(request.get("RetainExceptOnCreate", False)),
+        deployment_config=request.get("DeploymentConfig"),
     )
+
+
+def without_rollback(request: Mapping[str, Any]) -> bool:
+    """True where a failure is to leave everything as it is."""
+    config = request.get("DeploymentConfig") or {}
+    return bool(request.get("DisableRollback") or config.get("DisableRollback"))
+
+
+def is_express(request: Mapping[str, Any]) -> bool:
+    """True where a resource that is configured counts as complete."""
+    return (request.get("DeploymentConfig") or {}).get("Mode") == "EXPRESS"
 
 
 def check_role(cx: Context, role: str) -> None:
@@ -104,62 +117,55 @@ def check_role(cx: Context, role: str) -> None:
 
 
 def start_create(cx: Context, stack: Stack, wanted: StackInput, request: Mapping[str, Any]) -> str:
-    """Record the operation and its first event; its id."""
+    """Record the operation and its first event; its id. A change set's creation counts as an update of the stack."""
+    identity = cx.ids.uuid()
     started = StackOperation(
-        id=cx.ids.uuid(),
+        id=identity,
         kind="CREATE",
         phase="validate",
         started=cx.now,
         wanted=wanted,
-        disable_rollback=bool(request.get("DisableRollback", False)),
+        disable_rollback=without_rollback(request),
         on_failure=request.get("OnFailure") or "ROLLBACK",
         token=request.get("ClientRequestToken"),
+        type="CREATE_STACK",
+        base=identity,
+        retain_except_on_create=bool(request.get("RetainExceptOnCreate", False)),
+        express=is_express(request),
     )
-    record(cx, attrs.evolve(stack, operation=started), "CREATE_IN_PROGRESS")
-    return started.id
+    updated = cx.now if stack.change_set_id is not None else None
+    record(cx, begun(attrs.evolve(stack, updated=updated), started), "CREATE_IN_PROGRESS")
+    return identity
 
 
 def record(cx: Context, stack: Stack, status: str, reason: str = INITIATED) -> Stack:
     """Move a stack to a status, with the event that shows it."""
-    moved = attrs.evolve(stack, status=status, reason=reason)
-    cx.tx.put(moved)
-    body: Json = {
-        "EventId": cx.ids.uuid(),
-        "LogicalResourceId": stack.name,
-        "PhysicalResourceId": stack.id,
-        "ResourceType": "AWS::CloudFormation::Stack",
-        "ResourceStatus": status,
-        "ResourceStatusReason": reason,
-    }
-    if stack.operation is not None:
-        body["OperationId"] = stack.operation.id
-        if stack.operation.token:
-            body["ClientRequestToken"] = stack.operation.token
-    cx.tx.append(EVENTS, stack.key, body)
-    return moved
+    return stack_event(cx, stack, status, reason)
 
 
 @operation("cloudformation", "UpdateStack")
 def update_stack(cx: Context, request: Json) -> Json:
     """Accept a change of a stack and start to make it."""
     stack = required(cx, request["StackName"])
-    if stack.status == DELETED:
-        raise AwsError("ValidationError", f"Stack with id {request['StackName']} does not exist")
+    operation_id = repeated(stack, request, "UPDATE_STACK")
+    if operation_id is not None:
+        return {"StackId": stack.id, "OperationId": operation_id}
     refuse_unhonoured(request)
     parent = nested.parent_of(cx, request)
     if parent is not None:
         request = nested.inherit(parent, request)
-    check_updatable(stack, disable_rollback=bool(request.get("DisableRollback", False)))
+    check_updatable(stack, disable_rollback=without_rollback(request))
     place = inputs.place_for(cx, stack.name, stack.id, stack.notification_arns)
     wanted, opened = inputs.stack_input(cx, request, stack.input, place)
     refuse_type_changes(cx, stack, opened)
     if not differs(cx, stack, wanted, opened, place):
         raise AwsError("ValidationError", "No updates are to be performed.")
-    operation_id = start_update(cx, stack, wanted, request)
+    operation_id = start_update(cx, attrs.evolve(stack, change_set_id=None), wanted, request)
     return {"StackId": stack.id, "OperationId": operation_id}
 
 
 def check_updatable(stack: Stack, *, disable_rollback: bool = False) -> None:
+    """Raises ValidationError where the stack's state does not allow an update."""
     fine = stack.status in UPDATABLE or (disable_rollback and stack.status in UPDATABLE_WITHOUT_ROLLBACK)
     if not fine or stack.operation is not None:
         raise AwsError(
@@ -176,27 +182,45 @@ def start_update(cx: Context, stack: Stack, wanted: StackInput, request: Mapping
     if request.get("RoleARN"):
         check_role(cx, request["RoleARN"])
     led = nested.parent_of(cx, request) is not None
+    new_policy = given_policy(cx, request)
+    during = given_policy(cx, request, "StackPolicyDuringUpdate")
+    identity = cx.ids.uuid()
+    stable = stack.status in UPDATABLE
     started = StackOperation(
-        id=cx.ids.uuid(),
+        id=identity,
         kind="UPDATE",
         phase="validate",
         started=cx.now,
         wanted=wanted,
-        before=stack.input,
-        disable_rollback=bool(request.get("DisableRollback", False)),
+        before=stack.input if stable else stack.stable,
+        disable_rollback=without_rollback(request),
         token=request.get("ClientRequestToken"),
+        type="UPDATE_STACK",
+        base=identity if stable else stack.base,
+        policy=during if during is not None else stack.policy,
+        new_policy=new_policy,
+        retain_except_on_create=bool(request.get("RetainExceptOnCreate", False)),
+        express=is_express(request),
         led=led,
         shown=nested.shown(stack) if led else None,
     )
     changed = attrs.evolve(
         stack,
-        operation=started,
         updated=cx.now,
         role_arn=role,
-        notification_arns=list(request.get("NotificationARNs") or stack.notification_arns),
+        disable_rollback=started.disable_rollback,
+        notification_arns=_replaced(request.get("NotificationARNs"), stack.notification_arns),
+        rollback_configuration=_replaced(request.get("RollbackConfiguration"), stack.rollback_configuration),
+        retain_except_on_create=started.retain_except_on_create,
+        deployment_config=request.get("DeploymentConfig"),
     )
-    record(cx, changed, "UPDATE_IN_PROGRESS")
-    return started.id
+    record(cx, begun(changed, started), "UPDATE_IN_PROGRESS")
+    return identity
+
+
+def _replaced(given: Any, known: Any) -> Any:
+    """What an update says, the empty too; what was there where it says nothing."""
+    return known if given is None else given
 
 
 @operation("cloudformation", "CancelUpdateStack")
@@ -214,11 +238,8 @@ def cancel_update_stack(cx: Context, request: Json) -> Json:
 def delete_stack(cx: Context, request: Json) -> Json:
     """Start to delete a stack. One that does not exist is deleted already."""
     stack = by_name(cx, request["StackName"])
-    if stack is None or stack.status == DELETED:
+    if stack is None or stack.status == DELETED or repeated(stack, request, "DELETE_STACK") is not None:
         return {}
-    refuse_unhonoured(request)
-    if request.get("DeletionMode") not in (None, "STANDARD"):
-        raise not_implemented(f"cloudformation: DeletionMode {request['DeletionMode']}", "cloudformation")
     led = nested.parent_of(cx, request) is not None
     if not led and nested.protected(cx, stack):
         raise AwsError(
@@ -234,26 +255,44 @@ def delete_stack(cx: Context, request: Json) -> Json:
             f"Stack [{stack.id}] cannot be deleted while in status {stack.status}",
         )
     retain = list(request.get("RetainResources") or ())
-    if retain and stack.status != "DELETE_FAILED":
-        raise AwsError(
-            "ValidationError",
-            f"Invalid operation on stack [{stack.id}]. Specifying resources to retain is only allowed for stacks in "
-            "the DELETE_FAILED state.",
-        )
+    mode = request.get("DeletionMode")
+    _check_delete_failed(stack, retain, mode)
     _refuse_used_exports(cx, stack)
     role = request.get("RoleARN") or stack.role_arn
+    identity = cx.ids.uuid()
     started = StackOperation(
-        id=cx.ids.uuid(),
+        id=identity,
         kind="DELETE",
         phase="delete",
         started=cx.now,
         retain=retain,
         token=request.get("ClientRequestToken"),
+        type="DELETE_STACK",
+        base=identity,
+        force=mode == "FORCE_DELETE_STACK",
     )
     for change_set in cx.tx.scan(ChangeSet, stack.key + "/"):
         cx.tx.delete(ChangeSet, change_set.key)
-    record(cx, attrs.evolve(stack, operation=started, role_arn=role), "DELETE_IN_PROGRESS")
+    going = attrs.evolve(stack, role_arn=role, deleted=cx.now, deletion_mode=mode)
+    record(cx, begun(going, started), "DELETE_IN_PROGRESS")
     return {}
+
+
+def _check_delete_failed(stack: Stack, retain: list[str], mode: str | None) -> None:
+    """What may be said only of a stack that could not be deleted before."""
+    refused = f"Invalid operation on stack [{stack.id}]. "
+    if stack.status == "DELETE_FAILED":
+        return
+    if retain:
+        raise AwsError(
+            "ValidationError",
+            refused + "Specifying resources to retain is only allowed for stacks in the DELETE_FAILED state.",
+        )
+    if mode == "FORCE_DELETE_STACK":
+        raise AwsError(
+            "ValidationError",
+            refused + "Force deletion is only allowed for stacks in the DELETE_FAILED state.",
+        )
 
 
 def _refuse_used_exports(cx: Context, stack: Stack) -> None:
@@ -264,16 +303,3 @@ def _refuse_used_exports(cx: Context, stack: Stack) -> None:
             raise AwsError(
                 "ValidationError", f"Export {name} cannot be deleted as it is in use by {other.name}"
             )
-
-
-@operation("cloudformation", "UpdateTerminationProtection")
-def update_termination_protection(cx: Context, request: Json) -> Json:
-    """Switch termination protection."""
-    stack = required(cx, request["StackName"])
-    if stack.root_id is not None:
-        raise AwsError(
-            "ValidationError",
-            f"TerminationProtection cannot be updated on nested stack [{stack.name}]: update its root stack.",
-        )
-    cx.tx.put(attrs.evolve(stack, termination_protection=request["EnableTerminationProtection"]))
-    return {"StackId": stack.id}
