@@ -47,7 +47,7 @@ def begin(
         _update_back(cx, stack, resource, place)
         declared = registry.find(resource.type)
         resource = attrs.evolve(resource, made=before)
-        if declared.ready is not None and not operation.express:
+        if declared.ready is not None and (declared.waits_always or not operation.express):
             cx.tx.put(resource)
             return
     resource_event(cx, stack, attrs.evolve(resource, made=before), "UPDATE_COMPLETE")
@@ -90,5 +90,8 @@ def _update_back(cx: Context, stack: Stack, resource: StackResource, place: eval
 
 def fail(cx: Context, stack: Stack, resource: StackResource, operation: StackOperation, reason: str) -> None:
     """It could not be taken back; `operation` is marked so that a continued rollback may skip it."""
-    marked = attrs.evolve(resource, operation=REVERTED + operation.id)
-    resource_event(cx, stack, marked, "UPDATE_FAILED", reason, about=resource.before)
+    mark = REVERTED + operation.id
+    if resource.operation != mark:
+        resource = attrs.evolve(resource, operation=mark)
+        resource = resource_event(cx, stack, resource, "UPDATE_IN_PROGRESS", about=resource.before)
+    resource_event(cx, stack, resource, "UPDATE_FAILED", reason, about=resource.before)
