@@ -97,6 +97,7 @@ def check(definition: Json) -> None:
     for container in containers:
         _check_container(container)
         _check_logging(container, definition)
+        _check_variables(container)
         if container.get("secrets") and not definition.get("executionRoleArn"):
             raise refused(
                 "Fargate requires task definition to have execution role ARN to support SSM Secrets."
@@ -107,6 +108,24 @@ def check(definition: Json) -> None:
             )
     _check_sums(definition)
     _refuse_what_cannot_run(definition)
+
+
+def _check_variables(container: Json) -> None:
+    plain = {pair.get("name") for pair in container.get("environment") or ()}
+    seen: set[str] = set()
+    for secret in container.get("secrets") or ():
+        if secret["name"] in plain or secret["name"] in seen:
+            raise refused(
+                "The secret name must be unique and not shared with any new or existing environment variables set on "
+                f"the container, such as '{secret['name']}'."
+            )
+        seen.add(secret["name"])
+    files = container.get("environmentFiles") or ()
+    if len(files) > _MAX_ENVIRONMENT_FILES:
+        raise refused(f"The number of environment files must not exceed {_MAX_ENVIRONMENT_FILES}.")
+    for file in files:
+        if not file["value"].endswith(".env"):
+            raise refused("Environment file value must be an S3 ARN that ends with the .env file extension.")
 
 
 def _check_task(definition: Json) -> None:
@@ -205,10 +224,9 @@ def _check_sums(definition: Json) -> None:
         )
 
 
+_MAX_ENVIRONMENT_FILES = 10
 _LATER_TASK = ("pidMode", "proxyConfiguration", "enableFaultInjection", "trustedExecutionConfiguration")
 _LATER_CONTAINER = (
-    "environmentFiles",
-    "secrets",
     "systemControls",
     "volumesFrom",
     "interactive",

@@ -162,11 +162,6 @@ def test_refused_in_ecs_words(given: dict[str, Any], text: str) -> None:
 
 
 LATER = [
-    (request(container(environmentFiles=[{"value": "x", "type": "s3"}])), "environmentFiles"),
-    (
-        request(container(secrets=[{"name": "A", "valueFrom": "/a"}]), executionRoleArn=ROLE),
-        "containerDefinitions.secrets",
-    ),
     (request(container(restartPolicy={"enabled": True})), "restartPolicy"),
     (request(container(logConfiguration={"logDriver": "awsfirelens"})), "logDriver awsfirelens"),
     (request(volumes=[{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}]), "efsVolume"),

@@ -66,8 +66,10 @@ def container_spec(
     sandbox: Sandbox,
     image: str,
     volumes: Path,
+    variables: Mapping[str, str],
 ) -> ContainerSpec:
-    """`volumes` is the directory that holds the task's empty volumes, one directory each."""
+    """`volumes` is the directory that holds the task's empty volumes, one directory each; `variables` are those
+    read from secrets and files."""
     wanted = definition.container(container.name)
     override = container_override(task.overrides, container.name)
     memory = min(int(container.memory or task.memory), int(task.memory))
@@ -78,7 +80,7 @@ def container_spec(
         sandbox=sandbox,
         entrypoint=_argv(wanted.get("entryPoint")),
         command=_argv(override.get("command") or wanted.get("command")),
-        environment=environment(task, container, wanted, override),
+        environment=environment(task, container, wanted, override, variables),
         labels={
             **(wanted.get("dockerLabels") or {}),
             **labels(owner, task),
@@ -98,8 +100,10 @@ def container_spec(
     )
 
 
-def environment(task: Task, container: TaskContainer, wanted: Json, override: Json) -> Mapping[str, str]:
-    """What Fargate puts into a container, then the definition's variables, then the override's."""
+def environment(
+    task: Task, container: TaskContainer, wanted: Json, override: Json, variables: Mapping[str, str]
+) -> Mapping[str, str]:
+    """What Fargate puts into a container, then `variables`, the definition's own, and the override's."""
     base = f"http://{LINK_LOCAL_ADDRESS}"
     given = {
         "AWS_ENDPOINT_URL": base,
@@ -112,6 +116,7 @@ def environment(task: Task, container: TaskContainer, wanted: Json, override: Js
     }
     if task.credentials_id:
         given["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = f"/v2/credentials/{task.credentials_id}"
+    given.update(variables)
     for source in (wanted, override):
         given.update({pair["name"]: pair.get("value") or "" for pair in source.get("environment") or ()})
     return given

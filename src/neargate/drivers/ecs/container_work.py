@@ -51,7 +51,10 @@ class ContainerWork:
         await self._make_volumes(task, definition)
         image = live.images[name].id
         volumes = self.volumes / task.id
-        spec = container_spec(self.owner, task, definition, container, live.sandbox, image, volumes)
+        variables = live.environment.get(name, {})
+        spec = container_spec(
+            self.owner, task, definition, container, live.sandbox, image, volumes, variables
+        )
         try:
             runtime_id = await self._created(spec)
         except ImageUnavailable as error:

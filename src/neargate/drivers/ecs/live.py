@@ -49,6 +49,8 @@ class LiveTask:
     states: dict[str, ContainerState] = attrs.field(factory=dict)
     """The last state that the engine told, by container name."""
     listening: frozenset[int] = frozenset()
+    environment: dict[str, dict[str, str]] = attrs.field(factory=dict)
+    """Variables read for each container from secrets and files; known once `logs` is ready."""
     pull_started: float | None = None
     pull_stopped: float | None = None
     jobs: dict[str, asyncio.Task[None]] = attrs.field(factory=dict)

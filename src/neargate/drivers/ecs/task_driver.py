@@ -24,11 +24,13 @@ from neargate.drivers.ecs.live import (
     READY,
     TASK_LABEL,
     LiveTask,
+    failed,
 )
 from neargate.drivers.ecs.log_pump import LogPump
 from neargate.drivers.ecs.network import LinkLocal, TaskNetwork
 from neargate.drivers.ecs.observing import Observer
 from neargate.drivers.ecs.rights import ExecutionRights
+from neargate.drivers.ecs.task_environment import EnvironmentUnavailable, TaskEnvironment
 from neargate.drivers.workqueue import WorkQueue
 from neargate.model.ecs import (
     TASK_STATES,
@@ -99,6 +101,7 @@ class TaskDriver:
         self._network = TaskNetwork(store, dispatcher, runtime, fabric, link_local, owner)
         self._images = ImageFetcher(runtime, images, clock, ExecutionRights(dispatcher))
         self._logs = LogPump(store, dispatcher, runtime)
+        self._environment = TaskEnvironment(dispatcher)
         observer = Observer(runtime, clock, self._pace)
         self._work = ContainerWork(store, runtime, clock, self._network, self._logs, observer, owner, volumes)
         self._observer = observer
@@ -182,7 +185,7 @@ class TaskDriver:
             case planner.SetUpNetwork():
                 live.begin("network", lambda: self._network.set_up(task.key, live))
             case planner.OpenLogs():
-                live.begin("logs", lambda: self._logs.open(task, definition, live))
+                live.begin("logs", lambda: self._prepare(task, definition, live))
             case planner.FetchImage(container=name):
                 live.begin(f"image {name}", lambda: self._images.fetch(task, name, live))
             case planner.Create(container=name):
@@ -197,6 +200,16 @@ class TaskDriver:
                 live.begin(f"kill {name}", lambda: self._work.kill(name, live))
             case planner.Release():
                 live.begin("release", lambda: self._work.release(task, live))
+
+    async def _prepare(self, task: Task, definition: TaskDefinition, live: LiveTask) -> None:
+        """What must be there before a container starts, beside its image: its variables and its log stream."""
+        live.logs = BUSY
+        try:
+            live.environment = await self._environment.read(task, definition)
+        except EnvironmentUnavailable as error:
+            live.logs = failed(str(error))
+        else:
+            await self._logs.open(task, definition, live)
 
     def _definition(self, arn: str) -> TaskDefinition:
         """Revisions never change, so they are remembered."""
