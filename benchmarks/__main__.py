@@ -1,17 +1,18 @@
-"""`python -m benchmarks [start|memory|stack|requests|all]`"""
+"""`python -m benchmarks [start|memory|stack|many|requests|all]`"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 
-from benchmarks import rates, stack, starting
+from benchmarks import many, rates, stack, starting
 from benchmarks.figures import Figure, machine, table
 
 MEASURES: dict[str, Callable[[], list[Figure]]] = {
     "start": starting.measure_start,
     "memory": starting.measure_memory,
     "stack": stack.measure,
+    "many": many.measure,
     "requests": rates.measure,
 }
 

@@ -12,6 +12,8 @@ from neargate.model.errors import AwsError
 from neargate.runtimes.memory import Process
 from tests.unit.drivers.ecs_world import ACCOUNT, REGION, EcsWorld, container, ecs_world
 
+pytestmark = pytest.mark.anyio
+
 SSM = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:db-AbCdEf"
 

@@ -17,7 +17,10 @@ from neargate.model.errors import AwsError
 from neargate.model.records import Blob, Json
 from neargate.services.dispatch import Dispatcher
 
-_NO_SECRETS = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
+_NO_SECRETS = (
+    "ResourceInitializationError: unable to pull secrets or registry auth: "
+    "execution resource retrieval failed: "
+)
 _RETRIED = "service call has been retried 1 time(s): "
 _S3_OBJECT = re.compile(r"arn:[^:]*:s3:::([^/]+)/(.+)\Z")
 _LINE = re.compile(r"([^=#\s][^=]*)=(.*)\Z")
