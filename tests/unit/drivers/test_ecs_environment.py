@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -42,6 +43,14 @@ def test_an_environment_file_is_lines_of_pairs() -> None:
     assert parse_environment_file(text) == {"A": "1", "B": "x=y", "QUOTED": '"as it is"', "EMPTY": ""}
 
 
+async def secret(world: EcsWorld, text: str) -> str:
+    """The ARN of a new secret."""
+    made = await world.call(
+        "CreateSecret", "secretsmanager", Name="db", SecretString=text, ClientRequestToken=str(uuid4())
+    )
+    return str(made["ARN"])
+
+
 async def grant(world: EcsWorld, *actions: str) -> None:
     statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -66,9 +75,7 @@ async def test_a_container_gets_parameters_secrets_and_files() -> None:
         await grant(world, "ssm:GetParameters", "secretsmanager:GetSecretValue", "s3:GetObject")
         await world.call("PutParameter", "ssm", Name="/app/token", Value="t0ken", Type="SecureString")
         await world.call("PutParameter", "ssm", Name="plain", Value="p", Type="String")
-        secret = await world.call(
-            "CreateSecret", "secretsmanager", Name="db", SecretString='{"password": "pw", "port": 5432}'
-        )
+        arn = await secret(world, '{"password": "pw", "port": 5432}')
         await world.call("CreateBucket", "s3", Bucket="conf")
         body = world.dispatcher.blobs.put(b"A=file\nB=file\n")
         await world.call("PutObject", "s3", Bucket="conf", Key="x/app.env", Body=body)
@@ -79,9 +86,9 @@ async def test_a_container_gets_parameters_secrets_and_files() -> None:
             secrets=[
                 {"name": "TOKEN", "valueFrom": "/app/token"},
                 {"name": "PLAIN", "valueFrom": "plain"},
-                {"name": "WHOLE", "valueFrom": secret["ARN"]},
-                {"name": "PASSWORD", "valueFrom": f"{secret['ARN']}:password::"},
-                {"name": "PORT", "valueFrom": f"{secret['ARN']}:port::"},
+                {"name": "WHOLE", "valueFrom": arn},
+                {"name": "PASSWORD", "valueFrom": f"{arn}:password::"},
+                {"name": "PORT", "valueFrom": f"{arn}:port::"},
             ],
         )
         names = ("A", "B", "TOKEN", "PLAIN", "WHOLE", "PASSWORD", "PORT")
@@ -125,8 +132,8 @@ async def test_a_secret_that_cannot_be_read_stops_the_task(
 async def test_a_json_key_that_the_secret_lacks_stops_the_task() -> None:
     async with ecs_world() as world:
         await grant(world, "secretsmanager:*")
-        secret = await world.call("CreateSecret", "secretsmanager", Name="db", SecretString='{"a": "1"}')
-        shown, _ = await run(world, secrets=[{"name": "X", "valueFrom": f"{secret['ARN']}:b::"}])
+        arn = await secret(world, '{"a": "1"}')
+        shown, _ = await run(world, secrets=[{"name": "X", "valueFrom": f"{arn}:b::"}])
         assert "did not contain json key b" in shown["stoppedReason"]
 
 
