@@ -79,6 +79,76 @@ class User:
 
 
 @attrs.frozen(kw_only=True)
+class Group:
+    """A group of users, by name. It holds policies; nothing bounds it and nobody tags it."""
+
+    KIND: ClassVar[str] = "iam.group"
+    permissions_boundary: ClassVar[str | None] = None
+    account: str
+    name: str
+    id: str
+    created: float
+    path: str = "/"
+    users: tuple[str, ...] = ()
+    inline: dict[str, str] = attrs.field(factory=dict)
+    attached: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return key_of(self.account, self.name)
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:group{self.path}{self.name}"
+
+
+@attrs.frozen(kw_only=True)
+class ServerCertificate:
+    """An uploaded TLS certificate: PEM texts without a trailing newline. The private key is never given back."""
+
+    KIND: ClassVar[str] = "iam.server-certificate"
+    account: str
+    name: str
+    id: str
+    uploaded: float
+    expires: float
+    body: str
+    private_key: str = attrs.field(repr=False)
+    chain: str | None = None
+    path: str = "/"
+    tags: Tags = attrs.field(factory=dict)
+
+    @property
+    def key(self) -> str:
+        return key_of(self.account, self.name)
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:server-certificate{self.path}{self.name}"
+
+
+@attrs.frozen(kw_only=True)
+class OpenIdProvider:
+    """An OpenID Connect identity provider. `url` is without `https://`, as IAM's answers have it."""
+
+    KIND: ClassVar[str] = "iam.openid-provider"
+    account: str
+    url: str
+    created: float
+    client_ids: tuple[str, ...] = ()
+    thumbprints: tuple[str, ...] = ()
+    tags: Tags = attrs.field(factory=dict)
+
+    @property
+    def key(self) -> str:
+        return key_of(self.account, self.url)
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:oidc-provider/{self.url}"
+
+
+@attrs.frozen(kw_only=True)
 class AccessKey:
     """A user's long-lived key (AKIA…). The gateway verifies signatures with `secret`."""
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import attrs
 
+from neargate.model.records import Json
 from neargate.model.tags import Tags
 
 DAY = 86_400_000
@@ -83,6 +84,51 @@ class LogResourcePolicy:
     @property
     def key(self) -> str:
         return f"{self.account}/{self.region}/{self.name}"
+
+
+@attrs.frozen(kw_only=True)
+class LogFilter:
+    """A metric filter or a subscription filter of a group: its pattern, and the rest as it was given.
+
+    `kind` is `metric` or `subscription`; `settings` holds the API's members besides names and pattern.
+    """
+
+    KIND: ClassVar[str] = "logs.filter"
+    account: str
+    region: str
+    group: str
+    kind: str
+    name: str
+    pattern: str
+    created: int
+    settings: Json = attrs.field(factory=dict)
+
+    @property
+    def key(self) -> str:
+        return filter_key(self.account, self.region, self.kind, self.group, self.name)
+
+
+@attrs.frozen(kw_only=True)
+class QueryDefinition:
+    """A saved Logs Insights query."""
+
+    KIND: ClassVar[str] = "logs.query-definition"
+    account: str
+    region: str
+    id: str
+    name: str
+    query: str
+    modified: int
+    settings: Json = attrs.field(factory=dict)
+
+    @property
+    def key(self) -> str:
+        return f"{self.account}/{self.region}/{self.id}"
+
+
+def filter_key(account: str, region: str, kind: str, group: str, name: str) -> str:
+    """Of no name, the prefix of all filters of a kind in a group; of no group either, of a kind."""
+    return f"{account}/{region}/{kind}/{group}\n{name}" if group else f"{account}/{region}/{kind}/"
 
 
 def stream_key(account: str, region: str, group: str, stream: str) -> str:

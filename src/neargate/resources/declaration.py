@@ -76,9 +76,13 @@ class Existing:
 
 @attrs.frozen
 class Identity:
-    """What a create returns: the physical id (primary identifier parts joined by `|`, or the legacy value)."""
+    """What a create returns: the physical id (primary identifier parts joined by `|`, or the legacy value).
+
+    `attributes` are those that only the create's answer tells, such as an access key's secret; `read` adds the rest.
+    """
 
     id: str
+    attributes: Json = attrs.field(factory=dict)
 
 
 @attrs.frozen

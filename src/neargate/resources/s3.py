@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from neargate.model.errors import AwsError
 from neargate.model.records import Json
@@ -18,6 +19,7 @@ from neargate.resources.declaration import (
     handler_code,
     sdk_error,
 )
+from neargate.resources.s3_configurations import CONFIGURATIONS
 
 
 def _error(verb: str, error: AwsError) -> tuple[str, str]:
@@ -25,79 +27,67 @@ def _error(verb: str, error: AwsError) -> tuple[str, str]:
     return sdk_error("S3", error), code
 
 
+# How buckets in these regions name their website; newer regions have a dot where these have a dash.
+_DASHED_WEBSITES = frozenset(
+    "us-east-1 us-west-1 us-west-2 ap-southeast-1 ap-southeast-2 ap-northeast-1 eu-west-1 sa-east-1".split()
+)
+
+
 def _create_bucket(want: Desired) -> Steps[Identity]:
+    p = want.properties
     request: Json = {"Bucket": want.name}
     if want.region != "us-east-1":
         request["CreateBucketConfiguration"] = {"LocationConstraint": want.region}
+    if "OwnershipControls" not in p and "AccessControl" in p:
+        request["ACL"] = _canned_acl(p)
     yield Call("s3", "CreateBucket", request)
-    yield from _configure(want.name or "", want)
-    return Identity(want.name or "")
-
-
-def _configure(bucket: str, want: Desired) -> Steps[None]:
-    p = want.properties
-    versioning = p.get("VersioningConfiguration")
-    if versioning:
-        yield Call(
-            "s3",
-            "PutBucketVersioning",
-            {"Bucket": bucket, "VersioningConfiguration": {"Status": versioning["Status"]}},
-        )
-    encryption = p.get("BucketEncryption")
-    if encryption:
-        rules = [
-            {
-                "ApplyServerSideEncryptionByDefault": rule.get("ServerSideEncryptionByDefault", {}),
-                "BucketKeyEnabled": str(rule.get("BucketKeyEnabled", False)).lower() == "true",
-            }
-            for rule in encryption["ServerSideEncryptionConfiguration"]
-        ]
-        yield Call(
-            "s3",
-            "PutBucketEncryption",
-            {"Bucket": bucket, "ServerSideEncryptionConfiguration": {"Rules": rules}},
-        )
-    block = p.get("PublicAccessBlockConfiguration")
-    if block:
-        flags = {name: str(value).lower() == "true" for name, value in block.items()}
-        yield Call("s3", "PutPublicAccessBlock", {"Bucket": bucket, "PublicAccessBlockConfiguration": flags})
-    ownership = p.get("OwnershipControls")
-    if ownership:
-        yield Call("s3", "PutBucketOwnershipControls", {"Bucket": bucket, "OwnershipControls": ownership})
+    name = want.name or ""
+    for configuration in CONFIGURATIONS:
+        if configuration.property in p:
+            yield configuration.set(name, p[configuration.property])
+    if "OwnershipControls" in p and "AccessControl" in p:
+        yield Call("s3", "PutBucketAcl", {"Bucket": name, "ACL": _canned_acl(p)})
     if want.all_tags:
-        yield Call("s3", "PutBucketTagging", {"Bucket": bucket, "Tagging": {"TagSet": upper(want.all_tags)}})
+        yield _tag(name, want)
+    return Identity(name)
+
+
+def _canned_acl(properties: Json) -> str:
+    """`PublicRead` in a template is S3's `public-read`."""
+    words = re.findall("[A-Z][a-z]+", properties.get("AccessControl", "Private"))
+    return "-".join(word.lower() for word in words)
+
+
+def _tag(bucket: str, want: Desired) -> Call:
+    return Call("s3", "PutBucketTagging", {"Bucket": bucket, "Tagging": {"TagSet": upper(want.all_tags)}})
 
 
 def _update_bucket(old: Existing, want: Desired) -> Steps[None]:
-    if (
-        old.desired.properties.get("VersioningConfiguration")
-        and "VersioningConfiguration" not in want.properties
-    ):
-        yield Call(
-            "s3",
-            "PutBucketVersioning",
-            {"Bucket": old.id, "VersioningConfiguration": {"Status": "Suspended"}},
-        )
-    if old.desired.properties.get("PublicAccessBlockConfiguration") and (
-        "PublicAccessBlockConfiguration" not in want.properties
-    ):
-        yield Call("s3", "DeletePublicAccessBlock", {"Bucket": old.id})
-    if old.desired.properties.get("BucketEncryption") and "BucketEncryption" not in want.properties:
-        yield Call("s3", "DeleteBucketEncryption", {"Bucket": old.id})
-    if old.desired.properties.get("OwnershipControls") and "OwnershipControls" not in want.properties:
-        yield Call("s3", "DeleteBucketOwnershipControls", {"Bucket": old.id})
-    yield from _configure(old.id, want)
+    was, now = old.desired.properties, want.properties
+    for configuration in CONFIGURATIONS:
+        before, after = was.get(configuration.property), now.get(configuration.property)
+        if after is None and before is not None:
+            yield configuration.unset(old.id)
+        elif after is not None and after != before:
+            yield configuration.set(old.id, after)
+    if _canned_acl(was) != _canned_acl(now):
+        yield Call("s3", "PutBucketAcl", {"Bucket": old.id, "ACL": _canned_acl(now)})
+    if want.all_tags:
+        yield _tag(old.id, want)
+    elif old.desired.all_tags:
+        yield Call("s3", "DeleteBucketTagging", {"Bucket": old.id})
 
 
 def _read_bucket(existing: Existing) -> Steps[Json]:
     yield Call("s3", "HeadBucket", {"Bucket": existing.id})
     name, region = existing.id, existing.desired.region
+    website = f"s3-website-{region}" if region in _DASHED_WEBSITES else f"s3-website.{region}"
     return {
         "Arn": f"arn:aws:s3:::{name}",
         "DomainName": f"{name}.s3.amazonaws.com",
         "RegionalDomainName": f"{name}.s3.{region}.amazonaws.com",
         "DualStackDomainName": f"{name}.s3.dualstack.{region}.amazonaws.com",
-        "WebsiteURL": f"http://{name}.s3-website-{region}.amazonaws.com",
+        "WebsiteURL": f"http://{name}.{website}.amazonaws.com",
     }
 
 
@@ -136,8 +126,7 @@ TYPES = {
         ResourceType(
             type="AWS::S3::Bucket",
             honoured=frozenset(
-                "BucketName BucketEncryption OwnershipControls PublicAccessBlockConfiguration Tags "
-                "VersioningConfiguration".split()
+                {"AccessControl", "BucketName", "Tags"} | {each.property for each in CONFIGURATIONS}
             ),
             naming=Naming("BucketName", max_length=63, style="lower"),
             create=_create_bucket,

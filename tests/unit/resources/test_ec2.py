@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from neargate.drivers.stacks import StackDriver
 from neargate.model.errors import AwsError
 from neargate.resources import registry, schemas
-from tests.unit.services.cloud import Cloud
+from tests.unit.resources.stacks import Stacks
 
 pytestmark = pytest.mark.anyio
 
@@ -22,63 +17,9 @@ GROUP = "AWS::EC2::SecurityGroup"
 ALL_OUT = [("-1", None, None, "0.0.0.0/0")]
 
 
-class Stacks:
-    """A cloud whose stacks are carried out."""
-
-    def __init__(self, aws: Cloud) -> None:
-        self.aws = aws
-
-    async def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
-        return await self.aws.dispatcher.call(self.aws.caller, service, operation, request)
-
-    async def carry_out(self, operation: str, **resources: dict[str, Any]) -> dict[str, Any]:
-        """Create or update the stack `net`; its description once the operation has ended."""
-        body = json.dumps({"Resources": resources})
-        await self.call("cloudformation", operation, StackName="net", TemplateBody=body)
-        return await self.settled()
-
-    async def settled(self) -> dict[str, Any]:
-        changed = asyncio.Event()
-        unsubscribe = self.aws.store.subscribe(frozenset({"cloudformation.stack"}), lambda *_: changed.set())
-        try:
-            async with asyncio.timeout(5):
-                while True:
-                    changed.clear()
-                    stack = (await self.call("cloudformation", "DescribeStacks", StackName=self.id))[
-                        "Stacks"
-                    ][0]
-                    if not stack["StackStatus"].endswith("_IN_PROGRESS"):
-                        return stack
-                    await changed.wait()
-        finally:
-            unsubscribe()
-
-    id = "net"
-
-    async def reasons(self) -> list[str]:
-        events = (await self.call("cloudformation", "DescribeStackEvents", StackName=self.id))["StackEvents"]
-        return [event["ResourceStatusReason"] for event in events if "ResourceStatusReason" in event]
-
-    async def physical(self, logical_id: str) -> str:
-        found = await self.call(
-            "cloudformation", "DescribeStackResources", StackName="net", LogicalResourceId=logical_id
-        )
-        return str(found["StackResources"][0]["PhysicalResourceId"])
-
-    async def group(self, group_id: str) -> dict[str, Any]:
-        found = await self.call("ec2", "DescribeSecurityGroups", GroupIds=[group_id])
-        return dict(found["SecurityGroups"][0])
-
-
-@pytest.fixture
-async def stacks(tmp_path: Path) -> AsyncIterator[Stacks]:
-    aws = Cloud(tmp_path)
-    work = asyncio.create_task(StackDriver(aws.store, aws.dispatcher, aws.clock).run())
-    yield Stacks(aws)
-    work.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await work
-    aws.store.close()
+async def group_of(stacks: Stacks, group_id: str) -> dict[str, Any]:
+    found = await stacks.call("ec2", "DescribeSecurityGroups", GroupIds=[group_id])
+    return dict(found["SecurityGroups"][0])
 
 
 def web(**more: Any) -> dict[str, Any]:
@@ -104,7 +45,7 @@ async def test_a_group_with_its_rules_and_tags(stacks: Stacks) -> None:
     made = await stacks.carry_out("CreateStack", Web=web(SecurityGroupIngress=[HTTP, TLS], Tags=tags))
     assert made["StackStatus"] == "CREATE_COMPLETE"
 
-    group = await stacks.group(await stacks.physical("Web"))
+    group = await group_of(stacks, await stacks.physical("Web"))
 
     assert rules(group["IpPermissions"]) == [
         ("tcp", 443, 443, "::/0"),
@@ -119,12 +60,12 @@ async def test_a_group_with_its_rules_and_tags(stacks: Stacks) -> None:
 
 async def test_egress_rules_of_a_template_stand_instead_of_allow_all(stacks: Stacks) -> None:
     await stacks.carry_out("CreateStack", Web=web(SecurityGroupEgress=[TLS]))
-    group = await stacks.group(await stacks.physical("Web"))
+    group = await group_of(stacks, await stacks.physical("Web"))
     assert rules(group["IpPermissionsEgress"]) == [("tcp", 443, 443, "::/0")]
 
     updated = await stacks.carry_out("UpdateStack", Web=web())
     assert updated["StackStatus"] == "UPDATE_COMPLETE"
-    assert rules((await stacks.group(group["GroupId"]))["IpPermissionsEgress"]) == ALL_OUT
+    assert rules((await group_of(stacks, group["GroupId"]))["IpPermissionsEgress"]) == ALL_OUT
 
 
 async def test_an_update_changes_rules_in_place(stacks: Stacks) -> None:
@@ -138,7 +79,7 @@ async def test_an_update_changes_rules_in_place(stacks: Stacks) -> None:
 
     assert updated["StackStatus"] == "UPDATE_COMPLETE"
     assert await stacks.physical("Web") == group
-    assert (await stacks.group(group))["IpPermissions"][0]["IpRanges"] == [
+    assert (await group_of(stacks, group))["IpPermissions"][0]["IpRanges"] == [
         {"CidrIp": "0.0.0.0/0", "Description": "the shop"}
     ]
 
@@ -149,7 +90,7 @@ async def test_another_description_of_the_group_replaces_it(stacks: Stacks) -> N
     await stacks.carry_out("UpdateStack", Web=web(GroupDescription="shop"))
     assert await stacks.physical("Web") != old
     with pytest.raises(AwsError, match=f"The security group '{old}' does not exist"):
-        await stacks.group(old)
+        await group_of(stacks, old)
 
 
 async def test_rules_of_their_own_let_two_groups_name_each_other(stacks: Stacks) -> None:
@@ -173,19 +114,19 @@ async def test_rules_of_their_own_let_two_groups_name_each_other(stacks: Stacks)
     assert made["StackStatus"] == "CREATE_COMPLETE"
     web_id, data_id = await stacks.physical("Web"), await stacks.physical("Data")
     assert (await stacks.physical("In")).startswith("sgr-")
-    assert rules((await stacks.group(data_id))["IpPermissions"]) == [("tcp", 5432, 5432, web_id)]
-    assert ("tcp", 5432, 5432, data_id) in rules((await stacks.group(web_id))["IpPermissionsEgress"])
+    assert rules((await group_of(stacks, data_id))["IpPermissions"]) == [("tcp", 5432, 5432, web_id)]
+    assert ("tcp", 5432, 5432, data_id) in rules((await group_of(stacks, web_id))["IpPermissionsEgress"])
 
     resources["In"]["Properties"]["Description"] = "postgres"
     rule = await stacks.physical("In")
     await stacks.carry_out("UpdateStack", **resources)
     assert await stacks.physical("In") == rule
-    pair = (await stacks.group(data_id))["IpPermissions"][0]["UserIdGroupPairs"][0]
+    pair = (await group_of(stacks, data_id))["IpPermissions"][0]["UserIdGroupPairs"][0]
     assert pair["Description"] == "postgres"
 
     del resources["In"]
     await stacks.carry_out("UpdateStack", **resources)
-    assert rules((await stacks.group(data_id))["IpPermissions"]) == []
+    assert rules((await group_of(stacks, data_id))["IpPermissions"]) == []
 
 
 async def test_a_group_in_use_is_deleted_once_nothing_uses_it(stacks: Stacks) -> None:
@@ -198,7 +139,7 @@ async def test_a_group_in_use_is_deleted_once_nothing_uses_it(stacks: Stacks) ->
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
             await stacks.settled()
-    assert (await stacks.group(group))["GroupId"] == group
+    assert (await group_of(stacks, group))["GroupId"] == group
 
     await stacks.call(
         "ec2",
@@ -208,7 +149,7 @@ async def test_a_group_in_use_is_deleted_once_nothing_uses_it(stacks: Stacks) ->
 
     assert (await stacks.settled())["StackStatus"] == "DELETE_COMPLETE"
     with pytest.raises(AwsError, match="does not exist"):
-        await stacks.group(group)
+        await group_of(stacks, group)
 
 
 async def test_what_ec2_refuses_is_in_the_event(stacks: Stacks) -> None:
@@ -239,7 +180,7 @@ async def test_a_rule_has_one_peer(stacks: Stacks) -> None:
     rule = {"Type": f"{GROUP}Ingress", "Properties": {**HTTP, "GroupId": group, "CidrIpv6": "::/0"}}
     await stacks.carry_out("CreateStack", In=rule)
     assert any("A rule has one source or destination" in text for text in await stacks.reasons())
-    assert (await stacks.group(group))["IpPermissions"] == []
+    assert (await group_of(stacks, group))["IpPermissions"] == []
 
 
 @pytest.mark.parametrize("type_name", [GROUP, f"{GROUP}Ingress", f"{GROUP}Egress"])

@@ -175,7 +175,8 @@ def _update(
         made.physical_id, attrs.evolve(want, properties=made.properties, name=made.name, tags=made.tags)
     )
     changed = _changed(cx, stack, declared, place_of, want)
-    fresh = _with_policies(attrs.evolve(changed, needs=needs), opened, want.logical_id)
+    attributes = {**made.attributes, **changed.attributes}
+    fresh = _with_policies(attrs.evolve(changed, needs=needs, attributes=attributes), opened, want.logical_id)
     _settle(cx, stack, attrs.evolve(resource, made=fresh))
 
 

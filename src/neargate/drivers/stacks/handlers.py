@@ -84,13 +84,14 @@ def make(declared: ResourceType, want: Desired, needs: list[str], cx: Context, r
         tags=want.tags,
         system_tags=want.system_tags,
         needs=needs,
+        attributes=identity.attributes,
     )
     return read(declared, made, Existing(identity.id, want), cx, role)
 
 
 def read(declared: ResourceType, made: Made, existing: Existing, cx: Context, role: str | None) -> Made:
-    """Fill in the attributes and what Ref returns."""
-    attributes = carry_out(declared.read(existing), cx, role)
+    """Fill in the attributes, over those that are known already, and what Ref returns."""
+    attributes = {**made.attributes, **carry_out(declared.read(existing), cx, role)}
     return attrs.evolve(made, attributes=attributes, ref=declared.ref(existing, attributes))
 
 

@@ -2,11 +2,14 @@
 
 from neargate.services.iam import (
     account,
+    groups,
     instance_profiles,
     managed_policies,
+    openid_providers,
     policy_versions,
     principals_policies,
     roles,
+    server_certificates,
     service_linked_roles,
     simulation,
     tagging,
@@ -15,11 +18,14 @@ from neargate.services.iam import (
 
 __all__ = [
     "account",
+    "groups",
     "instance_profiles",
     "managed_policies",
+    "openid_providers",
     "policy_versions",
     "principals_policies",
     "roles",
+    "server_certificates",
     "service_linked_roles",
     "simulation",
     "tagging",

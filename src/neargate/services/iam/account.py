@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from neargate.model.iam import InstanceProfile, Policy, Role, User
+from neargate.model.iam import Group, InstanceProfile, OpenIdProvider, Policy, Role, ServerCertificate, User
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
+from neargate.services.iam.groups import GROUPS_QUOTA
 from neargate.services.iam.managed_policies import POLICY_QUOTA
 from neargate.services.iam.policy_versions import VERSIONS_QUOTA
 from neargate.services.iam.principals_policies import ATTACHED_QUOTA
@@ -27,7 +28,9 @@ def get_account_summary(cx: Context, request: Json) -> Json:
         "SummaryMap": {
             "Roles": len(cx.tx.scan(Role, prefix)),
             "Users": len(cx.tx.scan(User, prefix)),
-            "Groups": 0,
+            "Groups": len(cx.tx.scan(Group, prefix)),
+            "Providers": len(cx.tx.scan(OpenIdProvider, prefix)),
+            "ServerCertificates": len(cx.tx.scan(ServerCertificate, prefix)),
             "InstanceProfiles": len(cx.tx.scan(InstanceProfile, prefix)),
             "Policies": len(policies),
             "PolicyVersionsInUse": sum(len(policy.versions) for policy in policies),
@@ -36,6 +39,8 @@ def get_account_summary(cx: Context, request: Json) -> Json:
             "VersionsPerPolicyQuota": VERSIONS_QUOTA,
             "AttachedPoliciesPerRoleQuota": ATTACHED_QUOTA,
             "AttachedPoliciesPerUserQuota": ATTACHED_QUOTA,
+            "AttachedPoliciesPerGroupQuota": ATTACHED_QUOTA,
+            "GroupsPerUserQuota": GROUPS_QUOTA,
             "AccessKeysPerUserQuota": KEYS_QUOTA,
         }
     }

@@ -7,7 +7,16 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from neargate.model.errors import AwsError
-from neargate.model.iam import InstanceProfile, Policy, Role, User, key_of
+from neargate.model.iam import (
+    Group,
+    InstanceProfile,
+    OpenIdProvider,
+    Policy,
+    Role,
+    ServerCertificate,
+    User,
+    key_of,
+)
 from neargate.model.operations import Context
 from neargate.model.records import Json
 from neargate.services.iam import aws_managed
@@ -42,6 +51,32 @@ def require_user(cx: Context, name: str) -> User:
     found = cx.tx.get(User, key_of(cx.account, name))
     if found is None or found.name != name:
         raise no_such_entity(f"The user with name {name} cannot be found.")
+    return found
+
+
+def require_group(cx: Context, name: str) -> Group:
+    found = cx.tx.get(Group, key_of(cx.account, name))
+    if found is None or found.name != name:
+        raise no_such_entity(f"The group with name {name} cannot be found.")
+    return found
+
+
+def groups_of(cx: Context, user: User) -> list[Group]:
+    """The groups that a user is in."""
+    return [group for group in cx.tx.scan(Group, f"{cx.account}/") if user.name in group.users]
+
+
+def require_server_certificate(cx: Context, name: str) -> ServerCertificate:
+    found = cx.tx.get(ServerCertificate, key_of(cx.account, name))
+    if found is None or found.name != name:
+        raise no_such_entity(f"The Server Certificate with name {name} cannot be found.")
+    return found
+
+
+def require_openid_provider(cx: Context, arn: str) -> OpenIdProvider:
+    found = cx.tx.get(OpenIdProvider, key_of(cx.account, arn.partition("/")[2]))
+    if found is None or found.arn != arn:
+        raise no_such_entity(f"OpenIDConnect Provider not found for arn {arn}")
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from neargate.model import tags
-from neargate.model.iam import Policy, PolicyVersion, Role, User, key_of
+from neargate.model.iam import Group, Policy, PolicyVersion, Role, User, key_of
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.planners import policy_document
@@ -108,10 +108,11 @@ def check_document(text: str) -> None:
 
 
 def usage(cx: Context) -> Usage:
-    """Counted from the account's roles and users, so that it is never wrong."""
-    holders: list[Role | User] = [
+    """Counted from the account's roles, users and groups, so that it is never wrong."""
+    holders: list[Role | User | Group] = [
         *cx.tx.scan(Role, f"{cx.account}/"),
         *cx.tx.scan(User, f"{cx.account}/"),
+        *cx.tx.scan(Group, f"{cx.account}/"),
     ]
     counted = Usage({}, {})
     for holder in holders:

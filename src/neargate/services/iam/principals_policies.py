@@ -1,4 +1,4 @@
-"""Inline and attached policies: the same operations on roles and on users."""
+"""Inline and attached policies: the same operations on roles, users and groups."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 
 from neargate.model.errors import AwsError
-from neargate.model.iam import Role, User
+from neargate.model.iam import Group, Role, User
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.planners import policy_document
@@ -17,18 +17,19 @@ from neargate.services.iam.lookup import (
     limit_exceeded,
     no_such_entity,
     page,
+    require_group,
     require_role,
     require_user,
     travelling,
 )
 from neargate.services.iam.service_linked_roles import refuse_if_service_linked
 
-Holder = Role | User
+Holder = Role | User | Group
 ATTACHED_QUOTA = 10
 
 
 def _declare(word: str, inline_quota: int, require: Callable[[Context, str], Holder]) -> None:
-    """`word` is `Role` or `User`; requests name the holder by `RoleName` or `UserName`."""
+    """`word` is `Role`, `User` or `Group`; requests name the holder by `RoleName`, `UserName` or `GroupName`."""
     _declare_inline(word, inline_quota, require)
     _declare_attached(word, require)
 
@@ -113,11 +114,12 @@ def _changeable(holder: Holder) -> Holder:
 
 _declare("Role", 10240, require_role)
 _declare("User", 2048, require_user)
+_declare("Group", 5120, require_group)
 
 
 @operation("iam", "ListEntitiesForPolicy", reads=True)
 def list_entities_for_policy(cx: Context, request: Json) -> Json:
-    """Roles and users that a policy is attached to (or, by PolicyUsageFilter, bounds). Groups: none exist."""
+    """Roles, users and groups that a policy is attached to (or, by PolicyUsageFilter, bounds)."""
     arn, prefix = request["PolicyArn"], request.get("PathPrefix") or "/"
     check_attachable(cx, arn)
     usage, entity = request.get("PolicyUsageFilter"), request.get("EntityFilter")
@@ -129,13 +131,16 @@ def list_entities_for_policy(cx: Context, request: Json) -> Json:
         bounded = holder.permissions_boundary == arn and usage != "PermissionsPolicy"
         return holder.path.startswith(prefix) and (attached or bounded)
 
-    roles = [r for r in cx.tx.scan(Role, f"{cx.account}/") if entity in (None, "Role") and uses(r)]
-    users = [u for u in cx.tx.scan(User, f"{cx.account}/") if entity in (None, "User") and uses(u)]
-    both: list[Holder] = [*roles, *users]
-    answer = page(request, "Entities", both, lambda holder: holder)
+    def users_of(kind: type[Role] | type[User] | type[Group], name: str) -> list[Holder]:
+        wanted = entity in (None, name)
+        holders: list[Holder] = list(cx.tx.scan(kind, f"{cx.account}/")) if wanted else []
+        return [holder for holder in holders if uses(holder)]
+
+    found = [*users_of(Group, "Group"), *users_of(Role, "Role"), *users_of(User, "User")]
+    answer = page(request, "Entities", found, lambda holder: holder)
     shown: list[Holder] = answer.pop("Entities")
     return {
-        "PolicyGroups": [],
+        "PolicyGroups": [{"GroupName": g.name, "GroupId": g.id} for g in shown if isinstance(g, Group)],
         "PolicyUsers": [{"UserName": u.name, "UserId": u.id} for u in shown if isinstance(u, User)],
         "PolicyRoles": [{"RoleName": r.name, "RoleId": r.id} for r in shown if isinstance(r, Role)],
         **answer,

@@ -23,24 +23,36 @@ class _Service:
 
 
 _SERVICES = {
-    "autoscaling.amazonaws.com": _Service("AutoScaling", "AutoScalingServiceRolePolicy"),
-    "dynamodb.application-autoscaling.amazonaws.com": _Service(
-        "ApplicationAutoScaling_DynamoDBTable", "AWSApplicationAutoscalingDynamoDBTablePolicy"
-    ),
-    "ecs.amazonaws.com": _Service("ECS", "AmazonECSServiceRolePolicy"),
-    "ecs.application-autoscaling.amazonaws.com": _Service(
-        "ApplicationAutoScaling_ECSService", "AWSApplicationAutoscalingECSServicePolicy"
-    ),
-    "elasticache.amazonaws.com": _Service("ElastiCache", "ElastiCacheServiceRolePolicy"),
-    "elasticfilesystem.amazonaws.com": _Service(
-        "AmazonElasticFileSystem", "AmazonElasticFileSystemServiceRolePolicy"
-    ),
-    "elasticloadbalancing.amazonaws.com": _Service(
-        "ElasticLoadBalancing", "AWSElasticLoadBalancingServiceRolePolicy"
-    ),
-    "rds.amazonaws.com": _Service("RDS", "AmazonRDSServiceRolePolicy"),
-    "replication.ecr.amazonaws.com": _Service("ECRReplication", "ECRReplicationServiceRolePolicy"),
-    "spot.amazonaws.com": _Service("EC2Spot", "AWSEC2SpotServiceRolePolicy"),
+    f"{service}.amazonaws.com": _Service(role, policy)
+    for service, role, policy in (
+        ("autoscaling", "AutoScaling", "AutoScalingServiceRolePolicy"),
+        ("cloudtrail", "CloudTrail", "CloudTrailServiceRolePolicy"),
+        ("config", "Config", "AWSConfigServiceRolePolicy"),
+        (
+            "dynamodb.application-autoscaling",
+            "ApplicationAutoScaling_DynamoDBTable",
+            "AWSApplicationAutoscalingDynamoDBTablePolicy",
+        ),
+        ("ecs", "ECS", "AmazonECSServiceRolePolicy"),
+        (
+            "ecs.application-autoscaling",
+            "ApplicationAutoScaling_ECSService",
+            "AWSApplicationAutoscalingECSServicePolicy",
+        ),
+        ("eks", "AmazonEKS", "AmazonEKSServiceRolePolicy"),
+        ("elasticache", "ElastiCache", "ElastiCacheServiceRolePolicy"),
+        ("elasticbeanstalk", "ElasticBeanstalk", "AWSElasticBeanstalkServiceRolePolicy"),
+        ("elasticfilesystem", "AmazonElasticFileSystem", "AmazonElasticFileSystemServiceRolePolicy"),
+        ("elasticloadbalancing", "ElasticLoadBalancing", "AWSElasticLoadBalancingServiceRolePolicy"),
+        ("es", "AmazonElasticsearchService", "AmazonElasticsearchServiceRolePolicy"),
+        ("guardduty", "AmazonGuardDuty", "AmazonGuardDutyServiceRolePolicy"),
+        ("opensearchservice", "AmazonOpenSearchService", "AmazonOpenSearchServiceRolePolicy"),
+        ("ops.apigateway", "APIGateway", "APIGatewayServiceRolePolicy"),
+        ("rds", "RDS", "AmazonRDSServiceRolePolicy"),
+        ("redshift", "Redshift", "AmazonRedshiftServiceLinkedRolePolicy"),
+        ("replication.ecr", "ECRReplication", "ECRReplicationServiceRolePolicy"),
+        ("spot", "EC2Spot", "AWSEC2SpotServiceRolePolicy"),
+    )
 }
 
 

@@ -1,4 +1,4 @@
-"""Tags of roles, users, managed policies and instance profiles."""
+"""Tags of roles, users, managed policies, instance profiles, server certificates and identity providers."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ import attrs
 
 from neargate.model import tags
 from neargate.model.errors import AwsError
-from neargate.model.iam import InstanceProfile, Policy, Role, User
+from neargate.model.iam import InstanceProfile, OpenIdProvider, Policy, Role, ServerCertificate, User
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.services.iam.lookup import (
     limit_exceeded,
     page,
+    require_openid_provider,
     require_policy,
     require_profile,
     require_role,
+    require_server_certificate,
     require_user,
 )
 
-Tagged = Role | User | Policy | InstanceProfile
+Tagged = Role | User | Policy | InstanceProfile | ServerCertificate | OpenIdProvider
 
 
 def given(request: Json) -> tags.Tags:
@@ -78,3 +80,5 @@ _declare("Role", "RoleName", require_role)
 _declare("User", "UserName", require_user)
 _declare("Policy", "PolicyArn", require_policy)
 _declare("InstanceProfile", "InstanceProfileName", require_profile)
+_declare("ServerCertificate", "ServerCertificateName", require_server_certificate)
+_declare("OpenIDConnectProvider", "OpenIDConnectProviderArn", require_openid_provider)

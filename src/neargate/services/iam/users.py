@@ -17,6 +17,7 @@ from neargate.services.iam.lookup import (
     already_exists,
     check_attachable,
     delete_conflict,
+    groups_of,
     limit_exceeded,
     new_id,
     no_such_entity,
@@ -68,6 +69,37 @@ def list_users(cx: Context, request: Json) -> Json:
     return page(request, "Users", found, lambda user: _described(user, full=False))
 
 
+@operation("iam", "UpdateUser")
+def update_user(cx: Context, request: Json) -> Json:
+    """Another path, another name, or both. Keys and groups follow a new name."""
+    user = require_user(cx, request["UserName"])
+    name = request.get("NewUserName") or user.name
+    if name.lower() != user.name.lower() and cx.tx.get(User, key_of(cx.account, name)) is not None:
+        raise already_exists(f"User with name {name} already exists.")
+    for group in groups_of(cx, user):
+        members = tuple(name if member == user.name else member for member in group.users)
+        cx.tx.put(attrs.evolve(group, users=members))
+    for key in _keys_of(cx, user):
+        cx.tx.put(attrs.evolve(key, user=name))
+    cx.tx.delete(User, user.key)
+    cx.tx.put(attrs.evolve(user, name=name, path=request.get("NewPath") or user.path))
+    return {}
+
+
+@operation("iam", "PutUserPermissionsBoundary")
+def put_user_permissions_boundary(cx: Context, request: Json) -> Json:
+    user = require_user(cx, request["UserName"])
+    check_attachable(cx, request["PermissionsBoundary"], "Scope ARN:")
+    cx.tx.put(attrs.evolve(user, permissions_boundary=request["PermissionsBoundary"]))
+    return {}
+
+
+@operation("iam", "DeleteUserPermissionsBoundary")
+def delete_user_permissions_boundary(cx: Context, request: Json) -> Json:
+    cx.tx.put(attrs.evolve(require_user(cx, request["UserName"]), permissions_boundary=None))
+    return {}
+
+
 @operation("iam", "DeleteUser")
 def delete_user(cx: Context, request: Json) -> Json:
     user = require_user(cx, request["UserName"])
@@ -77,6 +109,8 @@ def delete_user(cx: Context, request: Json) -> Json:
         raise delete_conflict("Cannot delete entity, must delete policies first.")
     if _keys_of(cx, user):
         raise delete_conflict("Cannot delete entity, must delete access keys first.")
+    if groups_of(cx, user):
+        raise delete_conflict("Cannot delete entity, must remove users from group first.")
     cx.tx.delete(User, user.key)
     return {}
 

@@ -1,8 +1,8 @@
-"""CloudWatch Logs: groups, streams, events, retention, resource policies."""
+"""CloudWatch Logs: groups, streams, events, retention, resource policies, filters, saved queries."""
 
 from __future__ import annotations
 
-from neargate.services.logs import events, groups, policies, reading, streams, tagging
+from neargate.services.logs import events, filters, groups, policies, queries, reading, streams, tagging
 from neargate.services.logs.retention import expire
 
-__all__ = ["events", "expire", "groups", "policies", "reading", "streams", "tagging"]
+__all__ = ["events", "expire", "filters", "groups", "policies", "queries", "reading", "streams", "tagging"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import attrs
 
 from neargate.model.errors import AwsError, not_implemented
-from neargate.model.logs import LogGroup, LogStream
+from neargate.model.logs import LogFilter, LogGroup, LogStream
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
-from neargate.services.logs.lookup import group_of_arn, invalid, named_group, page, the_group
+from neargate.services.logs.lookup import filters_of, group_of_arn, invalid, named_group, page, the_group
 
 RETENTIONS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
@@ -40,7 +40,7 @@ def create_log_group(cx: Context, request: Json) -> Json:
 
 @operation("logs", "DeleteLogGroup")
 def delete_log_group(cx: Context, request: Json) -> Json:
-    """With it go its streams and their events."""
+    """With it go its streams and their events, and its filters."""
     group = the_group(cx, request["logGroupName"])
     if group.deletion_protection:
         raise AwsError(
@@ -50,6 +50,9 @@ def delete_log_group(cx: Context, request: Json) -> Json:
     for stream in cx.tx.scan(LogStream, group.stream_key("")):
         cx.tx.drop_log_events(stream.key)
         cx.tx.delete(LogStream, stream.key)
+    for kind in ("metric", "subscription"):
+        for each in filters_of(cx, kind, group.name):
+            cx.tx.delete(LogFilter, each.key)
     cx.tx.delete(LogGroup, group.key)
     return {}
 
@@ -71,7 +74,7 @@ def describe_log_groups(cx: Context, request: Json) -> Json:
         and (wanted is None or group.name in wanted)
     )
     shown, token = page(groups, lambda group: group.name, request.get("nextToken"), request.get("limit", 50))
-    return {"logGroups": [_described(group) for group in shown], "nextToken": token}
+    return {"logGroups": [_described(cx, group) for group in shown], "nextToken": token}
 
 
 @operation("logs", "ListLogGroups", reads=True)
@@ -119,6 +122,23 @@ def put_log_group_deletion_protection(cx: Context, request: Json) -> Json:
     return {}
 
 
+@operation("logs", "AssociateKmsKey")
+def associate_kms_key(cx: Context, request: Json) -> Json:
+    """Recorded and shown, as is the key of CreateLogGroup: events are not encrypted with it."""
+    if request.get("resourceIdentifier"):
+        raise not_implemented("logs:AssociateKmsKey with resourceIdentifier", "logs")
+    cx.tx.put(attrs.evolve(the_group(cx, request.get("logGroupName") or ""), kms_key=request["kmsKeyId"]))
+    return {}
+
+
+@operation("logs", "DisassociateKmsKey")
+def disassociate_kms_key(cx: Context, request: Json) -> Json:
+    if request.get("resourceIdentifier"):
+        raise not_implemented("logs:DisassociateKmsKey with resourceIdentifier", "logs")
+    cx.tx.put(attrs.evolve(the_group(cx, request.get("logGroupName") or ""), kms_key=None))
+    return {}
+
+
 def _own_account_only(cx: Context, request: Json) -> None:
     if request.get("includeLinkedAccounts") or set(request.get("accountIdentifiers") or ()) - {cx.account}:
         raise not_implemented("log groups of linked accounts (logs)", "logs")
@@ -132,12 +152,12 @@ def _fits(choice: str, name: str) -> bool:
     return name.startswith(choice[1:]) if choice.startswith("^") else choice in name
 
 
-def _described(group: LogGroup) -> Json:
+def _described(cx: Context, group: LogGroup) -> Json:
     return {
         "logGroupName": group.name,
         "creationTime": group.created,
         "retentionInDays": group.retention,
-        "metricFilterCount": 0,
+        "metricFilterCount": len(filters_of(cx, "metric", group.name)),
         "arn": f"{group.arn}:*",
         "storedBytes": 0,
         "kmsKeyId": group.kms_key,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from neargate.model.errors import AwsError, not_implemented
-from neargate.model.logs import LogGroup, LogStream
+from neargate.model.logs import LogFilter, LogGroup, LogStream, filter_key
 from neargate.model.operations import Context
 from neargate.model.records import Json
 
@@ -40,6 +40,12 @@ def the_stream(cx: Context, group: LogGroup, name: str) -> LogStream:
     if stream is None:
         raise AwsError("ResourceNotFoundException", "The specified log stream does not exist.")
     return stream
+
+
+def filters_of(cx: Context, kind: str, group: str | None, prefix: str = "") -> list[LogFilter]:
+    """The filters of a kind (`metric`, `subscription`) in a group, or in all, by group and name."""
+    found = cx.tx.scan(LogFilter, filter_key(cx.account, cx.region, kind, group or "", prefix))
+    return [one for one in found if one.name.startswith(prefix)]
 
 
 def named_group(cx: Context, request: Json) -> LogGroup:
