@@ -39,7 +39,7 @@ def test_a_service_is_counted_as_the_dispatcher_answers() -> None:
 def test_a_type_is_counted_by_what_a_template_may_set() -> None:
     group = coverage.type_coverage(registry.find("AWS::Logs::LogGroup"))
     assert "RetentionInDays" in group.honoured
-    assert "KmsKeyId" in group.not_honoured
+    assert "DataProtectionPolicy" in group.not_honoured
     assert "Arn" not in group.honoured + group.not_honoured  # it is read-only
 
 
