@@ -79,6 +79,22 @@ def test_a_groups_policies_count_as_attached(aws: Cloud) -> None:
     assert refused(aws, "DeleteGroup", GroupName="dev") == ("DeleteConflict", message, 409)
 
 
+def test_a_users_policies_are_also_those_of_the_groups(aws: Cloud) -> None:
+    aws.call("iam", "CreateGroup", GroupName="dev")
+    aws.call("iam", "CreateUser", UserName="ann")
+    allow = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}'
+    aws.call("iam", "PutGroupPolicy", GroupName="dev", PolicyName="s3", PolicyDocument=allow)
+
+    def decision(entity: str) -> str:
+        request = {"PolicySourceArn": f"arn:aws:iam::000000000000:{entity}", "ActionNames": ["s3:GetObject"]}
+        result = aws.call("iam", "SimulatePrincipalPolicy", **request)
+        return str(result["EvaluationResults"][0]["EvalDecision"])
+
+    assert (decision("group/dev"), decision("user/ann")) == ("allowed", "implicitDeny")
+    aws.call("iam", "AddUserToGroup", GroupName="dev", UserName="ann")
+    assert decision("user/ann") == "allowed"
+
+
 def test_a_user_is_in_ten_groups_at_most(aws: Cloud) -> None:
     aws.call("iam", "CreateUser", UserName="ann")
     for number in range(11):
