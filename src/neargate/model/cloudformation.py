@@ -66,7 +66,7 @@ class StackOperation:
     are. `policy` is the stack policy that holds during an update, `new_policy` the one that holds after it.
     `express`: configured is complete. `force`: what cannot be deleted is left behind. A `led` one is an update that a
     parent stack started: it cleans up when the parent does, and until then the parent may take it back, to what the
-    stack showed before (`shown`).
+    stack showed before (`shown`). `change_set` is the key of the change set that is being executed.
     """
 
     id: str
@@ -91,6 +91,7 @@ class StackOperation:
     retain_except_on_create: bool = False
     express: bool = False
     force: bool = False
+    change_set: str | None = None
 
 
 @attrs.frozen
@@ -215,9 +216,15 @@ class StackResource:
 
 @attrs.frozen
 class ChangeSet:
+    """A create or update that is shown before it is done. It is found by its id even after its stack has gone.
+
+    `changes` are the Changes of DescribeChangeSet without property values, `property_changes` those with them;
+    `warning` says what the latter lack.
+    """
+
     KIND: ClassVar[str] = "cloudformation.change-set"
 
-    stack: str
+    stack: str  # the stack's key
     stack_name: str
     stack_id: str
     name: str
@@ -232,6 +239,8 @@ class ChangeSet:
     reason: str | None = None
     description: str | None = None
     changes: list[Json] = attrs.field(factory=list)
+    property_changes: list[Json] = attrs.field(factory=list)
+    warning: str | None = None
     role_arn: str | None = None
     notification_arns: list[str] = attrs.field(factory=list)
     include_nested: bool = False
@@ -241,8 +250,23 @@ class ChangeSet:
 
     @property
     def key(self) -> str:
-        return f"{self.stack}/{self.name}"
+        return f"{self.account}/{self.region}/{self.name}/{self.uuid}"
 
     @property
     def id(self) -> str:
         return f"arn:aws:cloudformation:{self.region}:{self.account}:changeSet/{self.name}/{self.uuid}"
+
+
+@attrs.frozen
+class ChangeSetName:
+    """Which change set a stack's change set name stands for: the latest of that name. `key_of_set` is its key."""
+
+    KIND: ClassVar[str] = "cloudformation.change-set-name"
+
+    stack: str  # the stack's key
+    name: str
+    key_of_set: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.stack}/{self.name}"

@@ -5,7 +5,7 @@ Pure: the services that validate a template and the driver that carries it out s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import attrs
@@ -16,7 +16,7 @@ from neargate.model.tags import Tags
 from neargate.model.zones import zones
 from neargate.planners import template as language
 from neargate.planners.physical_names import physical_name
-from neargate.planners.template.difference import changed_paths
+from neargate.planners.template.values import changed_paths, same
 from neargate.resources import registry, schemas
 from neargate.resources.declaration import Desired, Existing, ResourceType
 
@@ -76,6 +76,12 @@ def open_stack(given: StackInput, place: Place, made: Mapping[str, Made]) -> Ope
     return Opened(template, scope, conditions, live, needs)
 
 
+def seen_with(opened: Opened, made: Mapping[str, Made], unknown: Collection[str] = ()) -> Opened:
+    """The same template against what exists; the resources of these logical ids stand for something yet to come."""
+    known = {name: each for name, each in made.items() if name not in unknown} if unknown else made
+    return attrs.evolve(opened, scope=attrs.evolve(opened.scope, references=_references(known)))
+
+
 def _references(made: Mapping[str, Made]) -> Callable[[str, str | None], Any]:
     def reference(logical_id: str, attribute: str | None) -> Any:
         found = made.get(logical_id)
@@ -125,7 +131,7 @@ def desired(
         account=place.account,
         region=place.region,
         token=token,
-        tags=_tags(properties, stack_tags),
+        tags=effective_tags(resource.type, properties, stack_tags),
         system_tags=_system_tags(resource.type, logical_id, place),
     )
 
@@ -147,14 +153,24 @@ def _name(
     return kept or physical_name(naming.style, naming.max_length, stack, logical_id, seed)
 
 
-def _tags(properties: Mapping[str, Any], stack_tags: Tags) -> Tags:
+def effective_tags(type_name: str, properties: Mapping[str, Any], stack_tags: Tags) -> Tags:
+    """The resource's own tags over those of the stack, which reach only types that can be tagged."""
+    inherited = stack_tags if is_taggable(type_name) else {}
     own = properties.get("Tags")
     if isinstance(own, list):
         pairs = {str(t.get("Key", "")): str(t.get("Value", "")) for t in own if isinstance(t, Mapping)}
-        return {**stack_tags, **pairs}
+        return {**inherited, **pairs}
     if isinstance(own, Mapping):
-        return {**stack_tags, **{str(k): str(v) for k, v in own.items()}}
-    return dict(stack_tags)
+        return {**inherited, **{str(k): str(v) for k, v in own.items()}}
+    return dict(inherited)
+
+
+def is_taggable(type_name: str) -> bool:
+    """True where CloudFormation passes a stack's tags on."""
+    if not schemas.exists(type_name):
+        return False
+    known = schemas.schema(type_name)
+    return known.tag_property is not None or "Tags" in known.properties
 
 
 def _system_tags(type_name: str, logical_id: str, place: Place) -> Tags:
@@ -191,7 +207,7 @@ def change(type_name: str, made: Made, want: Desired) -> tuple[str, ...]:
     names = [
         name
         for name in {**made.properties, **want.properties}
-        if name != "Tags" and made.properties.get(name) != want.properties.get(name)
+        if name != "Tags" and not same(made.properties.get(name), want.properties.get(name))
     ]
     if made.tags != want.tags:
         names.append("Tags")

@@ -9,7 +9,7 @@ import attrs
 from neargate.drivers.stacks import apply, nested
 from neargate.drivers.stacks.journal import VALIDATION_FAILED, stack_event
 from neargate.drivers.stacks.place import opened_for, place_of
-from neargate.model.cloudformation import Phase, Stack, StackOperation, StackResource
+from neargate.model.cloudformation import UPDATABLE, ChangeSet, Phase, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Json
@@ -90,8 +90,18 @@ def _end(cx: Context, stack: Stack) -> None:
     """The operation is over."""
     now = cx.tx.get(Stack, stack.key)
     assert now is not None
+    _report(cx, now)
     cx.tx.put(attrs.evolve(now, operation=None, waiting_for=None))
     nested.release_all(cx, resources_of(cx, stack).values())
+
+
+def _report(cx: Context, stack: Stack) -> None:
+    """Tell the change set that was executed how it ended."""
+    key = stack.operation.change_set if stack.operation is not None else None
+    executed = cx.tx.get(ChangeSet, key) if key is not None else None
+    if executed is not None:
+        well = stack.status in UPDATABLE and "ROLLBACK" not in stack.status
+        cx.tx.put(attrs.evolve(executed, execution_status="EXECUTE_COMPLETE" if well else "EXECUTE_FAILED"))
 
 
 def apply_impossible(cx: Context, stack: Stack, operation: StackOperation, reason: str) -> None:

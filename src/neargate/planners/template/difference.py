@@ -1,129 +1,87 @@
-"""What an update would change, as a change set shows it (facts 1.7, 1.8).
+"""What an update would change and why, as a change set shows it (facts 1.7; recorded change sets of AWS).
 
-A change is Static where the new value is known, Dynamic where it depends on a resource that itself is replaced or
-changed. A dynamic change of a create-only property makes the replacement Conditional.
+A change set has two views. Without property values, a reference to a resource counts as a change of its own: Ref and
+GetAtt of one that is replaced (Static), GetAtt of one that is updated (Dynamic: the attribute may change). With
+property values, attributes are taken as they are now; only what a replaced or new resource will have is unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from graphlib import TopologicalSorter
+from typing import Any
 
 import attrs
 
-from neargate.planners.template.functions import references
-from neargate.planners.template.nouns import UNKNOWN, invalid
+from neargate.planners.template.changes import Cause, Change, Detail, Evaluation, Recreation, Replaced
+from neargate.planners.template.functions import is_function, references
+from neargate.planners.template.nouns import invalid
+from neargate.planners.template.values import ABSENT, Key, Leaf, changed_paths, holds_unknown, leaves, same
 
-Recreation = Literal["Always", "Conditionally", "Never"]
 Replacement = Callable[[str, str], str]
+"""The registry's answer for a type and a property path such as `LoadBalancers/0/ContainerPort`: a Recreation."""
 
 _ORDER: tuple[Recreation, ...] = ("Never", "Conditionally", "Always")
-_SCOPES = "Properties Metadata CreationPolicy UpdatePolicy DeletionPolicy UpdateReplacePolicy Tags".split()
+_POLICIES = ("CreationPolicy", "UpdatePolicy", "DeletionPolicy", "UpdateReplacePolicy")
+_DEFAULTS = {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"}
+_KEPT = {"Retain": "Retain", "RetainExceptOnCreate": "Retain", "Snapshot": "Snapshot"}
 
 
 @attrs.frozen
-class ResourceState:
-    """One resource, as it is or as it is wanted.
+class Before:
+    """A resource as it stands.
 
-    `properties` are evaluated, `source` the same unevaluated: it tells what caused a change. `tags`, where given, are
-    the effective ones and stand for the property Tags. Policies are evaluated texts.
+    `properties` are those it was made with; `written` those of its template, as far as they are known without any
+    resource. `attributes` are Metadata and the policies, as far as the template has them. `tags` are the effective
+    ones, the stack's included; None where the type has none.
     """
 
     type: str
     properties: Mapping[str, Any]
-    source: Mapping[str, Any] | None = None
     physical_id: str = ""
     tags: Mapping[str, str] | None = None
-    metadata: Mapping[str, Any] | None = None
-    creation_policy: Any = None
-    update_policy: Any = None
-    deletion_policy: str = "Delete"
-    update_replace_policy: str = "Delete"
+    attributes: Mapping[str, Any] = attrs.field(factory=dict)
+    written: Mapping[str, Any] | None = None
 
 
 @attrs.frozen
-class Detail:
-    """One cause of one changed attribute. `name` is the top-level property; None for other attributes."""
+class After:
+    """A resource as it is wanted.
 
-    attribute: str
-    name: str | None
-    recreation: Recreation
-    evaluation: Literal["Static", "Dynamic"]
-    source: str
-    cause: str | None = None
+    `source` are the properties as written; `evaluate` carries their functions out, with the resources of these logical
+    ids not known yet. `needs` are the logical ids it refers to or depends on. A `nested` stack is always updated: only
+    that shows whether something changes in it, so its outputs are not known before. The rest as in `Before`.
+    """
 
-    def to_wire(self) -> dict[str, Any]:
-        target = {"Attribute": self.attribute, "RequiresRecreation": self.recreation}
-        if self.name is not None:
-            target["Name"] = self.name
-        wire: dict[str, Any] = {
-            "Target": target,
-            "Evaluation": self.evaluation,
-            "ChangeSource": self.source,
-        }
-        if self.cause is not None:
-            wire["CausingEntity"] = self.cause
-        return wire
-
-
-@attrs.frozen
-class Change:
-    """One resource's change. `replacement` is None unless it is modified."""
-
-    action: Literal["Add", "Modify", "Remove"]
-    logical_id: str
     type: str
-    physical_id: str = ""
-    replacement: Literal["True", "False", "Conditional"] | None = None
-    policy_action: str | None = None
-    details: tuple[Detail, ...] = ()
-
-    @property
-    def scope(self) -> list[str]:
-        return [scope for scope in _SCOPES if any(d.attribute == scope for d in self.details)]
-
-    def to_wire(self) -> dict[str, Any]:
-        """A member of DescribeChangeSet's Changes."""
-        body: dict[str, Any] = {"Action": self.action, "LogicalResourceId": self.logical_id}
-        if self.policy_action is not None:
-            body["PolicyAction"] = self.policy_action
-        if self.physical_id:
-            body["PhysicalResourceId"] = self.physical_id
-        body["ResourceType"] = self.type
-        if self.replacement is not None:
-            body["Replacement"] = self.replacement
-        body["Scope"] = self.scope
-        body["Details"] = [detail.to_wire() for detail in self.details]
-        return {"Type": "Resource", "ResourceChange": body}
+    source: Mapping[str, Any]
+    evaluate: Callable[[Collection[str]], Mapping[str, Any]]
+    needs: Collection[str] = ()
+    nested: bool = False
+    tags: Mapping[str, str] | None = None
+    attributes: Mapping[str, Any] = attrs.field(factory=dict)
 
 
 def difference(
-    old: Mapping[str, ResourceState],
-    new: Mapping[str, ResourceState],
+    old: Mapping[str, Before],
+    new: Mapping[str, After],
     replacement: Replacement,
     parameters: Collection[str] = (),
+    *,
+    values: bool = False,
 ) -> list[Change]:
-    """The changes from `old` to `new`: added and modified ones in the order of `new`, then the removed ones.
+    """The changes from `old` to `new`, by logical id. `values`: the view with property values.
 
-    `replacement(type, path)` is the registry's answer for a property path such as `LoadBalancers/0/ContainerPort`;
     `parameters` names the template parameters whose values differ. Raises ValidationError where a type changes.
     """
     refuse_type_changes(old, new)
-    details = _settle(old, new, replacement, frozenset(parameters))
-    changes: list[Change] = []
-    for name, state in new.items():
-        if name not in old:
-            changes.append(Change("Add", name, state.type))
-        elif details[name]:
-            changes.append(_modification(name, old[name], state, details[name]))
-    removed = [name for name in old if name not in new]
-    return changes + [
-        Change("Remove", name, old[name].type, old[name].physical_id, None, _kept(old[name].deletion_policy))
-        for name in removed
-    ]
+    comparison = _Comparison(old, new, replacement, frozenset(parameters), values)
+    changes = [change for name in _in_order(new) if (change := comparison.change(name)) is not None]
+    changes += [_removal(name, old[name]) for name in old if name not in new]
+    return sorted(changes, key=lambda change: change.logical_id)
 
 
-def refuse_type_changes(old: Mapping[str, ResourceState], new: Mapping[str, ResourceState]) -> None:
+def refuse_type_changes(old: Mapping[str, Before], new: Mapping[str, After]) -> None:
     """Raises ValidationError where a logical id gets another type."""
     changed = [name for name in new if name in old and old[name].type != new[name].type]
     if changed:
@@ -133,144 +91,181 @@ def refuse_type_changes(old: Mapping[str, ResourceState], new: Mapping[str, Reso
         )
 
 
-def _kept(policy: str) -> str:
-    return "Retain" if policy == "Retain" else "Snapshot" if policy == "Snapshot" else "Delete"
-
-
-def _modification(name: str, old: ResourceState, new: ResourceState, details: tuple[Detail, ...]) -> Change:
-    replaced = replacement_of(details)
-    return Change(
-        action="Modify",
-        logical_id=name,
-        type=new.type,
-        physical_id=old.physical_id,
-        replacement=replaced,
-        policy_action=None if replaced == "False" else f"ReplaceAnd{_kept(new.update_replace_policy)}",
-        details=details,
-    )
-
-
-def replacement_of(details: Collection[Detail]) -> Literal["True", "False", "Conditional"]:
+def replacement_of(details: Collection[Detail]) -> Replaced:
     """True for a static change that always recreates; Conditional where it depends; else False."""
-    if any(d.recreation == "Always" and d.evaluation == "Static" for d in details):
+    if any(d.recreation == "Always" and d.cause.evaluation == "Static" for d in details):
         return "True"
     return "Conditional" if any(d.recreation != "Never" for d in details) else "False"
 
 
-def _settle(
-    old: Mapping[str, ResourceState],
-    new: Mapping[str, ResourceState],
-    replacement: Replacement,
-    parameters: frozenset[str],
-) -> dict[str, tuple[Detail, ...]]:
-    """Details by resource, until the changes that changes cause cause no more. Terminates: details only grow."""
-    common = [name for name in new if name in old]
-    details: dict[str, tuple[Detail, ...]] = dict.fromkeys(common, ())
-    while True:
-        before = dict(details)
-        fresh = {name for name in new if name not in old}
-        replaced = fresh | {n for n in common if before[n] and replacement_of(before[n]) != "False"}
-        changed = replaced | {name for name in common if before[name]}
-        for name in common:
-            found = _Comparison(old[name], new[name], replacement, parameters, replaced, changed)
-            details[name] = tuple(found.details())
-        if details == before:
-            return details
+def _in_order(new: Mapping[str, After]) -> Iterable[str]:
+    """Each after those that it needs: what happens to them decides about it."""
+    return TopologicalSorter({name: list(wanted.needs) for name, wanted in new.items()}).static_order()
 
 
-@attrs.frozen
+def _removal(name: str, old: Before) -> Change:
+    before = old.properties if old.written is None else old.written
+    return Change(
+        action="Remove",
+        logical_id=name,
+        type=old.type,
+        physical_id=old.physical_id,
+        policy_action=_kept(old.attributes.get("DeletionPolicy")),
+        before={"Properties": before, **old.attributes},
+    )
+
+
+def _kept(policy: Any) -> str:
+    return _KEPT.get(str(policy), "Delete")
+
+
 class _Comparison:
-    """One resource before and after, given which resources are replaced and which change at all."""
+    """Both sides, and what has been found so far about the resources that others refer to."""
 
-    old: ResourceState
-    new: ResourceState
-    replacement: Replacement
-    parameters: frozenset[str]
-    replaced: Collection[str]
-    changed: Collection[str]
+    def __init__(
+        self,
+        old: Mapping[str, Before],
+        new: Mapping[str, After],
+        replacement: Replacement,
+        parameters: frozenset[str],
+        values: bool,
+    ) -> None:
+        self._old, self._new = old, new
+        self._replacement = replacement
+        self._parameters = parameters
+        self._values = values
+        self._changed: set[str] = set()
+        self._unknown: set[str] = set()
+        self._replaced: dict[str, Evaluation] = {}
 
-    def details(self) -> list[Detail]:
-        found = [d for name in {**self.old.properties, **self.new.properties} for d in self._property(name)]
-        if self.old.tags != self.new.tags and self.new.tags is not None:
-            found.append(Detail("Tags", None, "Never", "Static", "DirectModification"))
-        if self.old.metadata != self.new.metadata:
-            found.append(Detail("Metadata", None, "Never", "Static", "DirectModification"))
-        return found + self._policies() if found else found
+    def change(self, name: str) -> Change | None:
+        """The change of one resource, after those of what it needs."""
+        new, old = self._new[name], self._old.get(name)
+        properties = new.evaluate(self._unknown if self._values else ())
+        after = {"Properties": properties, **new.attributes}
+        if old is None:
+            self._note(name, new, "True")
+            return Change("Add", name, new.type, after=after)
+        details = tuple(self._details(old, new, properties))
+        if not details:
+            return None
+        replaced = replacement_of(details)
+        self._note(name, new, replaced)
+        policy = _kept(new.attributes.get("UpdateReplacePolicy"))
+        return Change(
+            action="Modify",
+            logical_id=name,
+            type=new.type,
+            physical_id=old.physical_id,
+            replacement=replaced,
+            policy_action=None if replaced == "False" else f"ReplaceAnd{policy}",
+            details=details,
+            before={"Properties": old.properties, **old.attributes},
+            after=after,
+        )
 
-    def _policies(self) -> list[Detail]:
-        """Policies are no update on their own; they show beside one."""
-        pairs = {
-            "CreationPolicy": (self.old.creation_policy, self.new.creation_policy),
-            "UpdatePolicy": (self.old.update_policy, self.new.update_policy),
-            "DeletionPolicy": (self.old.deletion_policy, self.new.deletion_policy),
-            "UpdateReplacePolicy": (self.old.update_replace_policy, self.new.update_replace_policy),
-        }
-        return [
-            Detail(attribute, None, "Never", "Static", "DirectModification")
-            for attribute, (before, after) in pairs.items()
-            if before != after
+    def _note(self, name: str, new: After, replaced: Replaced) -> None:
+        self._changed.add(name)
+        if replaced != "False":
+            self._replaced[name] = "Static" if replaced == "True" else "Dynamic"
+        if replaced != "False" or new.nested:
+            self._unknown.add(name)
+
+    def _details(self, old: Before, new: After, properties: Mapping[str, Any]) -> list[Detail]:
+        found = [
+            detail
+            for name in {**old.properties, **properties}
+            for detail in self._property(name, old, new, properties)
         ]
+        if (
+            new.tags is not None
+            and old.tags != new.tags
+            and same(old.properties.get("Tags"), properties.get("Tags"))
+        ):
+            found.append(Detail("Tags", None, "Never", Cause("DirectModification")))
+        found += self._attribute("Metadata", old, new)
+        if new.nested and not found:
+            found.append(Detail("Properties", None, "Never", Cause("Automatic", None, "Dynamic")))
+        if found:  # policies are no update on their own; they show beside one
+            found += [detail for name in _POLICIES for detail in self._attribute(name, old, new)]
+        return found
 
-    def _property(self, name: str) -> Iterator[Detail]:
-        if name == "Tags" and self.new.tags is not None:
-            return
-        before, after = self.old.properties.get(name), self.new.properties.get(name)
-        source = (self.new.source or {}).get(name)
-        dynamic = list(self._resource_causes(source))
-        if before == after and not dynamic:
-            return
-        attribute, target = ("Tags", None) if name == "Tags" else ("Properties", name)
-        recreation = self._recreation(name, before, after)
-        rewritten = self.new.source is None or (self.old.source or {}).get(name) != source
-        caused = sorted({r.name for r in references(source)} & self.parameters)
-        for parameter in caused:
-            yield Detail(attribute, target, recreation, "Static", "ParameterReference", parameter)
-        for kind, entity in dynamic:
-            yield Detail(attribute, target, recreation, "Dynamic", kind, entity)
-        if before == after:
-            return
-        if caused and not rewritten:
-            yield Detail(attribute, target, recreation, "Dynamic", "DirectModification")
-        elif rewritten or not dynamic:
-            static = not _holds_unknown(after)
-            yield Detail(
-                attribute, target, recreation, "Static" if static else "Dynamic", "DirectModification"
-            )
+    def _attribute(self, name: str, old: Before, new: After) -> Iterator[Detail]:
+        default = _DEFAULTS.get(name, ABSENT)
+        before, after = old.attributes.get(name, default), new.attributes.get(name, default)
+        found = list(leaves(before, after))
+        if found and not self._values:
+            found = found[:1]
+        for leaf in found:
+            shown = attrs.evolve(leaf, keys=(name, *leaf.keys)) if self._values else None
+            yield Detail(name, None, "Never", Cause("DirectModification"), shown)
 
-    def _resource_causes(self, source: Any) -> Iterator[tuple[str, str]]:
-        """A Ref changes only with a replacement, an attribute may with any change."""
-        seen = set()
+    def _property(
+        self, name: str, old: Before, new: After, properties: Mapping[str, Any]
+    ) -> Iterator[Detail]:
+        before, after = old.properties.get(name, ABSENT), properties.get(name, ABSENT)
+        source = new.source.get(name)
+        if self._values:
+            for leaf in leaves(before, after):
+                causes = self._causes(_source_at(source, leaf.keys))
+                recreation = self._recreation(new.type, ["/".join(map(str, (name, *leaf.keys)))])
+                direct = _direct(causes, leaf.after)
+                shown = attrs.evolve(leaf, keys=("Properties", name, *leaf.keys))
+                yield from _explained(name, recreation, [*causes, direct], shown)
+            return
+        differs = not same(before, after)
+        causes = self._causes(source)
+        if differs or any(cause.source != "ParameterReference" for cause in causes):
+            paths = changed_paths(name, before, after) if differs else ()
+            recreation = self._recreation(new.type, list(paths) or [name])
+            yield from _explained(name, recreation, [*causes, *([_direct(causes, after)] if differs else [])])
+
+    def _causes(self, source: Any) -> list[Cause]:
+        """Which parameters and resources a value changes with. A Ref changes only with a replacement."""
+        found: dict[Cause, None] = {}
         for reference in references(source):
-            cause = None
-            if reference.attribute is None and reference.name in self.replaced:
-                cause = ("ResourceReference", reference.name)
-            elif reference.attribute is not None and reference.name in self.changed:
-                cause = ("ResourceAttribute", f"{reference.name}.{reference.attribute}")
-            if cause is not None and cause not in seen:
-                seen.add(cause)
-                yield cause
+            name = reference.name
+            if name in self._parameters:
+                found[Cause("ParameterReference", name)] = None
+            elif reference.attribute is None and name in self._replaced:
+                found[Cause("ResourceReference", name, self._replaced[name])] = None
+            elif reference.attribute is not None and name in self._changed:
+                evaluation = self._replaced.get(name, "Dynamic")
+                found[Cause("ResourceAttribute", f"{name}.{reference.attribute}", evaluation)] = None
+        return list(found)
 
-    def _recreation(self, name: str, before: Any, after: Any) -> Recreation:
-        paths = list(changed_paths(name, before, after)) or [name]
-        answers = [self.replacement(self.new.type, path) for path in paths]
+    def _recreation(self, type_name: str, paths: list[str]) -> Recreation:
+        answers = {self._replacement(type_name, path) for path in paths}
         return max((a for a in _ORDER if a in answers), key=_ORDER.index, default="Never")
 
 
-def changed_paths(path: str, old: Any, new: Any) -> Iterator[str]:
-    """The paths, down to what differs: `Listeners/0/Port`. Lists of different lengths differ as a whole."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in {**old, **new}:
-            yield from changed_paths(f"{path}/{key}", old.get(key), new.get(key))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (left, right) in enumerate(zip(old, new, strict=True)):
-            yield from changed_paths(f"{path}/{index}", left, right)
-    elif old != new:
-        yield path
+def _direct(causes: Collection[Cause], after: Any) -> Cause:
+    """The change of a value itself: Dynamic where something else decides about it."""
+    return Cause("DirectModification", None, "Dynamic" if causes or holds_unknown(after) else "Static")
 
 
-def _holds_unknown(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(_holds_unknown(item) for item in value.values())
-    if isinstance(value, list):
-        return any(_holds_unknown(item) for item in value)
-    return value is UNKNOWN
+def _explained(
+    name: str, recreation: Recreation, causes: Collection[Cause], leaf: Leaf | None = None
+) -> Iterator[Detail]:
+    attribute, target = ("Tags", None) if name == "Tags" else ("Properties", name)
+    for cause in causes:
+        yield Detail(attribute, target, recreation, cause, leaf)
+
+
+def _source_at(source: Any, keys: tuple[Key, ...]) -> Any:
+    """What the template has at a place of an evaluated value: the function that gives it, where one does."""
+    for key in keys:
+        if is_function(source):
+            return source
+        if isinstance(source, Mapping) and isinstance(key, str):
+            source = source.get(key)
+        elif isinstance(source, list) and isinstance(key, int) and not any(map(_may_vanish, source)):
+            source = source[key] if key < len(source) else None
+        else:
+            return source
+    return source
+
+
+def _may_vanish(item: Any) -> bool:
+    """An Fn::If can be AWS::NoValue, which moves the items behind it."""
+    return isinstance(item, Mapping) and "Fn::If" in item

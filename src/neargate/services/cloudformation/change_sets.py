@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from neargate.model.cloudformation import DELETED, ChangeSet, Stack
+from neargate.model.cloudformation import ChangeSet, ChangeSetName, Stack, StackInput
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.model.tags import upper
 from neargate.planners import template as language
+from neargate.resources import evaluation
 from neargate.services.cloudformation import inputs
-from neargate.services.cloudformation.differences import changes, differs, refuse_type_changes
-from neargate.services.cloudformation.lookup import by_name
+from neargate.services.cloudformation.describe import page
+from neargate.services.cloudformation.differences import Differences
+from neargate.services.cloudformation.lookup import by_name, change_sets_of
 from neargate.services.cloudformation.lookup import change_set as find_change_set
 from neargate.services.cloudformation.stacks import (
     check_updatable,
@@ -29,32 +32,58 @@ from neargate.services.cloudformation.stacks import (
 NO_CHANGES = (
     "The submitted information didn't contain changes. Submit different information to create a change set."
 )
+NO_UPDATES = "No updates are to be performed."  # where the template has transforms
 REVIEW = "REVIEW_IN_PROGRESS"
+SPENT = frozenset({"EXECUTE_IN_PROGRESS", "EXECUTE_COMPLETE", "EXECUTE_FAILED"})
+
+_PAGE_BYTES = 1024 * 1024
+_LIST_PAGE = 100
 
 
 @operation("cloudformation", "CreateChangeSet")
 def create_change_set(cx: Context, request: Json) -> Json:
     """Work out what a create or update would do. A CREATE makes the stack exist, in review."""
-    name, kind = request["StackName"], request.get("ChangeSetType") or "UPDATE"
+    kind = request.get("ChangeSetType") or "UPDATE"
     refuse_unhonoured(request)
     if kind not in {"CREATE", "UPDATE"}:
         raise not_implemented(f"cloudformation: ChangeSetType {kind}", "cloudformation")
-    stack = _stack_for(cx, request, name, kind)
-    key = f"{stack.key}/{request['ChangeSetName']}"
-    known = cx.tx.get(ChangeSet, key)
-    # Two deploys within one second name their change sets alike: one that is spent is in nobody's way.
-    if known is not None and known.execution_status in {"AVAILABLE", "EXECUTE_IN_PROGRESS"}:
+    if request.get("OnStackFailure") == "DELETE" and kind != "CREATE":
+        raise AwsError("ValidationError", "OnStackFailure DELETE is only valid when ChangeSetType is CREATE")
+    stack = _stack_for(cx, request, kind)
+    change_set = _worked_out(cx, request, stack, kind)
+    known = _holder_of_the_name(cx, change_set)
+    if known is not None:
+        return {"Id": known.id, "StackId": stack.id}
+    cx.tx.put(change_set)
+    cx.tx.put(ChangeSetName(stack.key, change_set.name, change_set.key))
+    return {"Id": change_set.id, "StackId": stack.id}
+
+
+def _stack_for(cx: Context, request: Mapping[str, Any], kind: str) -> Stack:
+    name = request["StackName"]
+    stack = by_name(cx, name)
+    if stack is None and (kind == "UPDATE" or name.startswith("arn:")):
+        raise AwsError("ValidationError", f"Stack [{name}] does not exist")
+    if stack is None:
+        return record(cx, new_stack(cx, request, REVIEW), REVIEW)
+    if kind == "UPDATE":
+        if stack.status == REVIEW:
+            raise AwsError("ValidationError", f"Stack [{name}] does not exist")
+        check_updatable(stack)
+    elif stack.status != REVIEW:
         raise AwsError(
-            "AlreadyExistsException",
-            f"ChangeSet {request['ChangeSetName']} cannot be created due to a mismatch with existing attribute "
-            "Template",
+            "ValidationError",
+            f"Stack [{name}] already exists and cannot be created again with the changeSet "
+            f"[{request['ChangeSetName']}].",
         )
-    fresh = stack.status == REVIEW
+    return stack
+
+
+def _worked_out(cx: Context, request: Mapping[str, Any], stack: Stack, kind: str) -> ChangeSet:
+    """The change set that a call asks for: CREATE_COMPLETE with its changes, or FAILED with the reason."""
     place = inputs.place_for(cx, stack.name, stack.id, stack.notification_arns)
-    previous = None if fresh else stack.input
+    previous = None if stack.status == REVIEW else stack.input
     wanted, opened = inputs.stack_input(cx, request, previous, place, change_set=True)
-    refuse_type_changes(cx, stack, opened)
-    empty = not fresh and not differs(cx, stack, wanted, opened, place)
     change_set = ChangeSet(
         stack=stack.key,
         stack_name=stack.name,
@@ -62,48 +91,86 @@ def create_change_set(cx: Context, request: Json) -> Json:
         name=request["ChangeSetName"],
         uuid=cx.ids.uuid(),
         type=kind,
-        status="FAILED" if empty else "CREATE_COMPLETE",
-        execution_status="UNAVAILABLE" if empty else "AVAILABLE",
-        reason=NO_CHANGES if empty else None,
+        status="CREATE_COMPLETE",
+        execution_status="AVAILABLE",
         created=cx.now,
         input=wanted,
         account=cx.account,
         region=cx.region,
         description=request.get("Description"),
-        changes=[] if empty else changes(cx, stack, wanted, opened, place),
         role_arn=request.get("RoleARN"),
         notification_arns=list(request.get("NotificationARNs") or ()),
         include_nested=bool(request.get("IncludeNestedStacks", False)),
         on_stack_failure=request.get("OnStackFailure"),
+        client_token=request.get("ClientToken"),
     )
-    cx.tx.put(change_set)
-    return {"Id": change_set.id, "StackId": stack.id}
+    return _with_changes(cx, change_set, stack, wanted, opened, place)
 
 
-def _stack_for(cx: Context, request: Mapping[str, Any], name: str, kind: str) -> Stack:
-    stack = by_name(cx, name)
-    if stack is not None and stack.status == DELETED:
-        stack = None
-    if kind == "CREATE":
-        if stack is None:
-            return record(cx, new_stack(cx, request, REVIEW), REVIEW)
-        if stack.status != REVIEW:
+def _with_changes(
+    cx: Context,
+    change_set: ChangeSet,
+    stack: Stack,
+    wanted: StackInput,
+    opened: evaluation.Opened,
+    place: evaluation.Place,
+) -> ChangeSet:
+    differences = Differences(cx, stack, wanted, opened, place)
+    if stack.status != REVIEW and not differences:
+        reason = NO_UPDATES if opened.template.transforms else NO_CHANGES
+        return attrs.evolve(change_set, status="FAILED", execution_status="UNAVAILABLE", reason=reason)
+    return attrs.evolve(
+        change_set,
+        changes=[change.to_wire() for change in differences.changes],
+        property_changes=[change.to_wire(values=True) for change in differences.property_changes],
+        warning=differences.warning(),
+    )
+
+
+def _holder_of_the_name(cx: Context, wanted: ChangeSet) -> ChangeSet | None:
+    """The change set that a repeated call made before; None where the name is free.
+
+    Raises AlreadyExistsException where it stands for something else. A change set that has been executed does not hold
+    its name, nor does one that failed within the same second: on AWS the work takes longer than that, so clients may
+    put the second into the name.
+    """
+    found = cx.tx.get(ChangeSetName, f"{wanted.stack}/{wanted.name}")
+    known = None if found is None else cx.tx.get(ChangeSet, found.key_of_set)
+    if known is None or known.execution_status in SPENT:
+        return None
+    if known.status == "FAILED" and wanted.created - known.created < 1.0:
+        return None
+    for attribute, value in _identity(wanted).items():
+        if value != _identity(known)[attribute]:
             raise AwsError(
-                "ValidationError",
-                f"Stack [{name}] already exists and cannot be created again with the changeSet "
-                f"[{request['ChangeSetName']}].",
+                "AlreadyExistsException",
+                f"ChangeSet {wanted.name} cannot be created due to a mismatch with existing attribute {attribute}",
             )
-        return stack
-    if stack is None:
-        raise AwsError("ValidationError", f"Stack [{name}] does not exist")
-    check_updatable(stack)
-    return stack
+    return known
+
+
+def _identity(change_set: ChangeSet) -> dict[str, object]:
+    """What makes two calls of the same name the same call, as AWS names it."""
+    return {
+        "Template": change_set.input.template,
+        "Parameters": change_set.input.parameters,
+        "Capabilities": sorted(change_set.input.capabilities),
+        "Tags": change_set.input.tags,
+        "RoleARN": change_set.role_arn,
+        "NotificationARNs": change_set.notification_arns,
+        "Description": change_set.description,
+        "ClientToken": change_set.client_token,
+    }
 
 
 @operation("cloudformation", "DescribeChangeSet", reads=True)
 def describe_change_set(cx: Context, request: Json) -> Json:
-    """One change set with its changes."""
+    """One change set with its changes, a page of at most a megabyte at a time."""
     found = find_change_set(cx, request)
+    values = bool(request.get("IncludePropertyValues", False))
+    changes, token = _page_of_changes(
+        found.property_changes if values else found.changes, request.get("NextToken")
+    )
     template = language.parse(found.input.template)
     shown: Json = {
         "ChangeSetName": found.name,
@@ -111,27 +178,74 @@ def describe_change_set(cx: Context, request: Json) -> Json:
         "StackId": found.stack_id,
         "StackName": found.stack_name,
         "Description": found.description,
-        "Parameters": inputs.shown_parameters(template, found.input.parameters),
+        "Parameters": inputs.shown_parameters(template, found.input.parameters) or None,
         "CreationTime": found.created,
         "ExecutionStatus": found.execution_status,
         "Status": found.status,
-        "StatusReason": found.reason,
+        "StatusReason": found.reason or (found.warning if values else None),
         "NotificationARNs": found.notification_arns,
         "RollbackConfiguration": {},
         "Capabilities": found.input.capabilities,
-        "Tags": upper(found.input.tags),
-        "Changes": found.changes,
+        "Tags": upper(found.input.tags) or None,
+        "Changes": changes,
+        "NextToken": token,
         "IncludeNestedStacks": found.include_nested,
         "OnStackFailure": found.on_stack_failure,
     }
     return {name: value for name, value in shown.items() if value is not None}
 
 
+def _page_of_changes(changes: list[Json], token: str | None) -> tuple[list[Json], str | None]:
+    """The changes from a token on until they fill a page. The token is the position."""
+    if token is not None and not token.isdigit():
+        raise AwsError("ValidationError", "NextToken is not valid")
+    start = int(token or 0)
+    size = 0
+    for index in range(start, len(changes)):
+        size += len(json.dumps(changes[index]))
+        if size > _PAGE_BYTES and index > start:
+            return changes[start:index], str(index)
+    return changes[start:], None
+
+
 @operation("cloudformation", "ExecuteChangeSet")
 def execute_change_set(cx: Context, request: Json) -> Json:
-    """Do what a change set says."""
+    """Do what a change set says. The stack's other change sets are no longer valid and go."""
     refuse_unhonoured(request)
     found = find_change_set(cx, request)
+    _check_executable(found)
+    stack = cx.tx.get(Stack, found.stack)
+    assert stack is not None
+    if found.on_stack_failure is not None and request.get("DisableRollback") is not None:
+        raise AwsError(
+            "ValidationError",
+            "DisableRollback must not be specified for a change set that has OnStackFailure",
+        )
+    keep = bool(request.get("DisableRollback")) or found.on_stack_failure == "DO_NOTHING"
+    how: Json = {
+        "DisableRollback": request.get("DisableRollback", keep),
+        "ClientRequestToken": request.get("ClientRequestToken"),
+        "RoleARN": found.role_arn,
+        "NotificationARNs": found.notification_arns,
+        "OnFailure": found.on_stack_failure,
+    }
+    if stack.status != REVIEW:
+        check_updatable(stack, disable_rollback=keep)
+    for other in change_sets_of(cx, stack):
+        if other.key != found.key and other.execution_status not in SPENT:
+            _forget(cx, other)
+    cx.tx.put(attrs.evolve(found, execution_status="EXECUTE_IN_PROGRESS"))
+    if stack.status == REVIEW:
+        role = found.role_arn or stack.role_arn
+        stack = attrs.evolve(stack, input=found.input, role_arn=role, updated=cx.now, change_set_id=found.id)
+        start_create(cx, stack, found.input, how)
+    else:
+        start_update(cx, attrs.evolve(stack, change_set_id=found.id), found.input, how)
+    _tie(cx, found)
+    return {}
+
+
+def _check_executable(found: ChangeSet) -> None:
     if found.status != "CREATE_COMPLETE":
         raise AwsError(
             "InvalidChangeSetStatus",
@@ -142,24 +256,14 @@ def execute_change_set(cx: Context, request: Json) -> Json:
             "InvalidChangeSetStatus",
             f"ChangeSet [{found.id}] cannot be executed in its current execution status of [{found.execution_status}]",
         )
+
+
+def _tie(cx: Context, found: ChangeSet) -> None:
+    """The operation that has begun tells the change set how it ends."""
     stack = cx.tx.get(Stack, found.stack)
     assert stack is not None
-    cx.tx.put(attrs.evolve(found, execution_status="EXECUTE_COMPLETE"))
-    stack = attrs.evolve(stack, change_set_id=found.id)
-    how: Json = {
-        "DisableRollback": request.get("DisableRollback"),
-        "ClientRequestToken": request.get("ClientRequestToken"),
-        "RoleARN": found.role_arn,
-        "NotificationARNs": found.notification_arns,
-        "OnFailure": found.on_stack_failure,
-    }
-    if stack.status == REVIEW:
-        stack = attrs.evolve(stack, input=found.input, role_arn=found.role_arn or stack.role_arn)
-        start_create(cx, stack, found.input, how)
-    else:
-        check_updatable(stack, disable_rollback=bool(request.get("DisableRollback")))
-        start_update(cx, stack, found.input, how)
-    return {}
+    assert stack.operation is not None
+    cx.tx.put(attrs.evolve(stack, operation=attrs.evolve(stack.operation, change_set=found.key)))
 
 
 @operation("cloudformation", "DeleteChangeSet")
@@ -171,29 +275,45 @@ def delete_change_set(cx: Context, request: Json) -> Json:
         if error.code == "ChangeSetNotFound":
             return {}
         raise
-    cx.tx.delete(ChangeSet, found.key)
+    if found.execution_status == "EXECUTE_IN_PROGRESS":
+        raise AwsError(
+            "InvalidChangeSetStatus",
+            f"ChangeSet [{found.id}] cannot be deleted in its current execution status of [{found.execution_status}]",
+        )
+    _forget(cx, found)
     return {}
+
+
+def _forget(cx: Context, change_set: ChangeSet) -> None:
+    cx.tx.delete(ChangeSet, change_set.key)
+    named = cx.tx.get(ChangeSetName, f"{change_set.stack}/{change_set.name}")
+    if named is not None and named.key_of_set == change_set.key:
+        cx.tx.delete(ChangeSetName, named.key)
 
 
 @operation("cloudformation", "ListChangeSets", reads=True)
 def list_change_sets(cx: Context, request: Json) -> Json:
-    """The change sets of a stack."""
+    """The change sets of a stack that have not been executed."""
     stack = by_name(cx, request["StackName"])
     if stack is None:
         raise AwsError("ValidationError", f"Stack [{request['StackName']}] does not exist")
-    summaries = [
-        {
-            "StackId": c.stack_id,
-            "StackName": c.stack_name,
-            "ChangeSetId": c.id,
-            "ChangeSetName": c.name,
-            "ExecutionStatus": c.execution_status,
-            "Status": c.status,
-            "StatusReason": c.reason,
-            "CreationTime": c.created,
-            "Description": c.description,
-            "IncludeNestedStacks": c.include_nested,
-        }
-        for c in cx.tx.scan(ChangeSet, stack.key + "/")
-    ]
-    return {"Summaries": summaries}
+    waiting = [c for c in change_sets_of(cx, stack) if c.execution_status not in SPENT]
+    shown, token = page(waiting, request.get("NextToken"), _LIST_PAGE)
+    answer: Json = {"Summaries": [_summary(change_set) for change_set in shown]}
+    return answer if token is None else {**answer, "NextToken": token}
+
+
+def _summary(change_set: ChangeSet) -> Json:
+    shown: Json = {
+        "StackId": change_set.stack_id,
+        "StackName": change_set.stack_name,
+        "ChangeSetId": change_set.id,
+        "ChangeSetName": change_set.name,
+        "ExecutionStatus": change_set.execution_status,
+        "Status": change_set.status,
+        "StatusReason": change_set.reason,
+        "CreationTime": change_set.created,
+        "Description": change_set.description,
+        "IncludeNestedStacks": change_set.include_nested,
+    }
+    return {name: value for name, value in shown.items() if value is not None}

@@ -51,7 +51,7 @@ def _description(stack: Stack) -> Json:
     shown: Json = {
         "StackId": stack.id,
         "StackName": stack.name,
-        "ChangeSetId": None if gone else stack.change_set_id,
+        "ChangeSetId": None if stack.deleted is not None else stack.change_set_id,
         "Description": stack.description,
         "Parameters": _parameters(stack) or None,
         "CreationTime": stack.created,

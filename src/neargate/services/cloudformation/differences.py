@@ -2,107 +2,162 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
 import attrs
 
 from neargate.model.cloudformation import Made, Stack, StackInput, StackResource
+from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.planners import template as language
-from neargate.planners.template import difference
+from neargate.planners.template.changes import Change
+from neargate.planners.template.difference import After, Before, difference, refuse_type_changes
+from neargate.planners.template.doubts import doubts
+from neargate.planners.template.functions import references
+from neargate.planners.template.values import holds_unknown
 from neargate.resources import evaluation, registry
 
-
-def made_of(cx: Context, stack: Stack) -> dict[str, StackResource]:
-    return {r.logical_id: r for r in cx.tx.scan(StackResource, stack.key + "/") if r.made is not None}
+_INCOMPLETE = "[WARN] --include-property-values option can return incomplete ChangeSet data because: "
 
 
-def differs(
-    cx: Context, stack: Stack, wanted: StackInput, opened: evaluation.Opened, place: evaluation.Place
-) -> bool:
-    """True where a resource, an output or a tag would change."""
-    if wanted.tags != stack.input.tags:
-        return True
-    if any(registry.find(resource.type).nested for resource in opened.live.values()):
-        return True  # what has changed in a nested stack shows only when it is updated
-    records = made_of(cx, stack)
-    if records.keys() != opened.live.keys():
-        return True
-    made = {name: r.made for name, r in records.items() if r.made is not None}
-    against = attrs.evolve(opened, scope=evaluation.open_stack(wanted, place, made).scope)
-    for name in opened.live:
-        if _resource_differs(against, name, made[name], records[name].type, place, wanted):
-            return True
-    outputs = language.evaluate_outputs(against.template, against.scope, against.conditions)
-    shown = {(o["OutputKey"], o["OutputValue"], o.get("ExportName")) for o in stack.outputs}
-    return {(o.key, o.value, o.export_name) for o in outputs} != shown
+class Differences:
+    """What separates a stack from a wish.
+
+    `opened` is the wanted template, opened without any resource. Raises ValidationError where a type changes.
+    """
+
+    def __init__(
+        self,
+        cx: Context,
+        stack: Stack,
+        wanted: StackInput,
+        opened: evaluation.Opened,
+        place: evaluation.Place,
+    ) -> None:
+        self._stack, self._wanted, self._place = stack, wanted, place
+        records = [r for r in cx.tx.scan(StackResource, stack.key + "/") if r.made is not None]
+        self._types = {r.logical_id: r.type for r in records}
+        self._made: dict[str, Made] = {r.logical_id: r.made for r in records if r.made is not None}
+        self._opened = evaluation.seen_with(opened, self._made)
+        self._new = {name: self._after(name, resource) for name, resource in opened.live.items()}
+        refuse_type_changes(
+            {name: Before(type_name, {}) for name, type_name in self._types.items()}, self._new
+        )
+
+    def __bool__(self) -> bool:
+        """True where a resource, an output or a tag of the stack would change."""
+        return self._wanted.tags != self._stack.input.tags or bool(self.changes) or self._outputs_differ()
+
+    @cached_property
+    def changes(self) -> list[Change]:
+        """As a change set shows them without property values."""
+        return self._differences(values=False)
+
+    @cached_property
+    def property_changes(self) -> list[Change]:
+        """As a change set shows them with property values."""
+        return self._differences(values=True)
+
+    def warning(self) -> str | None:
+        """What CloudFormation could not work out for the view with property values."""
+        found = [
+            f"ChangeSet creation failed for resource [{change.logical_id}] because: {doubt}"
+            for change in self.property_changes
+            if change.after is not None and holds_unknown(change.after)
+            for doubt in self._doubts(change.logical_id)
+        ]
+        return _INCOMPLETE + ", ".join(found) if found else None
+
+    def _doubts(self, name: str) -> Iterator[str]:
+        yield from doubts(self._opened.live[name].properties, self._opened.scope)
+
+    def _differences(self, *, values: bool) -> list[Change]:
+        return difference(self._old, self._new, evaluation.replacement, self._parameters, values=values)
+
+    @cached_property
+    def _parameters(self) -> list[str]:
+        """The names of the parameters whose values differ."""
+        before, after = self._stack.input.parameters, self._wanted.parameters
+        return [name for name in {**before, **after} if before.get(name) != after.get(name)]
+
+    def _outputs_differ(self) -> bool:
+        against = self._opened
+        outputs = language.evaluate_outputs(against.template, against.scope, against.conditions)
+        shown = {(o["OutputKey"], o["OutputValue"], o.get("ExportName")) for o in self._stack.outputs}
+        return {(o.key, o.value, o.export_name) for o in outputs} != shown
+
+    # -- both sides ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def _old(self) -> dict[str, Before]:
+        written = self._written() if self._made else None
+        return {name: self._before(name, made, written) for name, made in self._made.items()}
+
+    def _written(self) -> evaluation.Opened | None:
+        """The stack's template, seen without any resource; None where it can no longer be evaluated."""
+        try:
+            return evaluation.open_stack(self._stack.input, self._place, {})
+        except AwsError:
+            return None
+
+    def _before(self, name: str, made: Made, written: evaluation.Opened | None) -> Before:
+        before = Before(
+            type=self._types[name],
+            properties=made.properties,
+            physical_id=made.physical_id,
+            tags=made.tags if evaluation.is_taggable(self._types[name]) else None,
+            attributes=_attributes_made(made),
+        )
+        if written is None or name not in written.live:
+            return before
+        resource = written.live[name]
+        gone = name not in self._new
+        return attrs.evolve(
+            before,
+            attributes=_attributes(resource, written.scope),
+            written=language.evaluate_resource(resource, written.scope) if gone else None,
+        )
+
+    def _after(self, name: str, resource: language.Resource) -> After:
+        properties = language.evaluate_resource(resource, self._opened.scope)
+        referred = {reference.name for reference in references(resource.properties)}
+
+        def evaluate(unknown: Collection[str]) -> Mapping[str, Any]:
+            if referred.isdisjoint(unknown):
+                return properties
+            against = evaluation.seen_with(self._opened, self._made, unknown)
+            return language.evaluate_resource(resource, against.scope)
+
+        taggable = evaluation.is_taggable(resource.type)
+        return After(
+            type=resource.type,
+            source=resource.properties,
+            evaluate=evaluate,
+            needs=self._opened.needs[name],
+            nested=registry.find(resource.type).nested,
+            tags=evaluation.effective_tags(resource.type, properties, self._wanted.tags)
+            if taggable
+            else None,
+            attributes=_attributes(resource, self._opened.scope),
+        )
 
 
-def _resource_differs(
-    opened: evaluation.Opened,
-    name: str,
-    made: Made,
-    type_name: str,
-    place: evaluation.Place,
-    wanted: StackInput,
-) -> bool:
-    resource = opened.live[name]
-    if resource.type != type_name:
-        return True
-    if (dict(resource.metadata) if resource.metadata else None) != made.metadata:
-        return True
-    want = evaluation.desired(opened, name, place, wanted.tags, seed="", token="", kept_name=made.name)
-    return bool(evaluation.change(type_name, made, want))
+def _attributes(resource: language.Resource, scope: language.Scope) -> dict[str, Any]:
+    written = {
+        "Metadata": resource.metadata,
+        "CreationPolicy": resource.creation_policy,
+        "UpdatePolicy": resource.update_policy,
+        "DeletionPolicy": resource.deletion_policy,
+        "UpdateReplacePolicy": resource.update_replace_policy,
+    }
+    return {name: language.evaluate(value, scope) for name, value in written.items() if value is not None}
 
 
-def changes(
-    cx: Context, stack: Stack, wanted: StackInput, opened: evaluation.Opened, place: evaluation.Place
-) -> list[dict[str, object]]:
-    """The Changes of a change set: `[{"Type": "Resource", "ResourceChange": {…}}]`."""
-    made = {name: r.made for name, r in made_of(cx, stack).items() if r.made is not None}
-    types = {name: r.type for name, r in made_of(cx, stack).items()}
-    old = {name: _as_made(types[name], each) for name, each in made.items()}
-    against = evaluation.open_stack(wanted, place, made)
-    new = {name: _as_wanted(against, name, made.get(name), place, wanted) for name in against.live}
-    given = {**stack.input.parameters, **wanted.parameters}
-    parameters = [name for name in given if stack.input.parameters.get(name) != wanted.parameters.get(name)]
-    found = difference.difference(old, new, evaluation.replacement, parameters)
-    return [change.to_wire() for change in found]
-
-
-def refuse_type_changes(cx: Context, stack: Stack, opened: evaluation.Opened) -> None:
-    """Raises ValidationError where a logical id gets another type."""
-    old = {name: difference.ResourceState(r.type, {}) for name, r in made_of(cx, stack).items()}
-    new = {name: difference.ResourceState(r.type, {}) for name, r in opened.live.items()}
-    difference.refuse_type_changes(old, new)
-
-
-def _as_made(type_name: str, made: Made) -> difference.ResourceState:
-    return difference.ResourceState(
-        type=type_name,
-        properties=made.properties,
-        physical_id=made.physical_id,
-        tags=made.tags,
-        metadata=made.metadata,
-        deletion_policy=made.deletion_policy,
-        update_replace_policy=made.update_replace_policy,
-    )
-
-
-def _as_wanted(
-    opened: evaluation.Opened, name: str, made: Made | None, place: evaluation.Place, wanted: StackInput
-) -> difference.ResourceState:
-    resource = opened.live[name]
-    kept = made.name if made is not None else None
-    want = evaluation.desired(opened, name, place, wanted.tags, seed="", token="", kept_name=kept)
-    policies = [
-        str(language.evaluate(policy, opened.scope) or "Delete")
-        for policy in (resource.deletion_policy, resource.update_replace_policy)
-    ]
-    return difference.ResourceState(
-        type=resource.type,
-        properties=want.properties,
-        source=resource.properties,
-        tags=want.tags,
-        metadata=dict(resource.metadata) if resource.metadata else None,
-        deletion_policy=policies[0],
-        update_replace_policy=policies[1],
-    )
+def _attributes_made(made: Made) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "DeletionPolicy": made.deletion_policy,
+        "UpdateReplacePolicy": made.update_replace_policy,
+    }
+    return found if made.metadata is None else {"Metadata": made.metadata, **found}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from neargate.model.cloudformation import DELETED, REMEMBERED, ChangeSet, Stack, StackResource
+from neargate.model.cloudformation import DELETED, REMEMBERED, ChangeSet, ChangeSetName, Stack, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 
@@ -52,10 +52,10 @@ def change_set(cx: Context, request: Mapping[str, Any]) -> ChangeSet:
     """The change set that a request names by its ARN, or by its name and its stack's."""
     name, stack_name = request["ChangeSetName"], request.get("StackName")
     if name.startswith("arn:"):
-        for each in cx.tx.scan(ChangeSet, cx.caller.scope() + "/"):
-            if each.id == name:
-                return each
-        raise AwsError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", status=404)
+        found = cx.tx.get(ChangeSet, cx.caller.scope(*name.split("/")[1:]))
+        if found is None or found.id != name:
+            raise AwsError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", status=404)
+        return found
     if not stack_name:
         raise AwsError(
             "ValidationError", "StackName must be specified if ChangeSetName is not specified as an ARN."
@@ -63,7 +63,17 @@ def change_set(cx: Context, request: Mapping[str, Any]) -> ChangeSet:
     stack = by_name(cx, stack_name)
     if stack is None:
         raise AwsError("ValidationError", f"Stack [{stack_name}] does not exist")
-    found = cx.tx.get(ChangeSet, f"{stack.key}/{name}")
+    named = cx.tx.get(ChangeSetName, f"{stack.key}/{name}")
+    found = None if named is None else cx.tx.get(ChangeSet, named.key_of_set)
     if found is None:
         raise AwsError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", status=404)
     return found
+
+
+def change_sets_of(cx: Context, stack: Stack) -> list[ChangeSet]:
+    """The change sets that a stack's change set names stand for, oldest first."""
+    names = cx.tx.scan(ChangeSetName, stack.key + "/")
+    found = [
+        change_set for each in names if (change_set := cx.tx.get(ChangeSet, each.key_of_set)) is not None
+    ]
+    return sorted(found, key=lambda change_set: change_set.created)

@@ -12,6 +12,7 @@ from neargate.model.cloudformation import (
     UPDATABLE,
     UPDATABLE_WITHOUT_ROLLBACK,
     ChangeSet,
+    ChangeSetName,
     Stack,
     StackInput,
     StackOperation,
@@ -20,9 +21,9 @@ from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.services.cloudformation import inputs, nested
-from neargate.services.cloudformation.differences import differs, refuse_type_changes
+from neargate.services.cloudformation.differences import Differences
 from neargate.services.cloudformation.events import INITIATED, stack_event
-from neargate.services.cloudformation.lookup import all_stacks, by_name, required
+from neargate.services.cloudformation.lookup import all_stacks, by_name, change_sets_of, required
 from neargate.services.cloudformation.policies import given_policy
 from neargate.services.cloudformation.repeats import begun, repeated
 
@@ -157,8 +158,7 @@ def update_stack(cx: Context, request: Json) -> Json:
     check_updatable(stack, disable_rollback=without_rollback(request))
     place = inputs.place_for(cx, stack.name, stack.id, stack.notification_arns)
     wanted, opened = inputs.stack_input(cx, request, stack.input, place)
-    refuse_type_changes(cx, stack, opened)
-    if not differs(cx, stack, wanted, opened, place):
+    if not Differences(cx, stack, wanted, opened, place):
         raise AwsError("ValidationError", "No updates are to be performed.")
     operation_id = start_update(cx, attrs.evolve(stack, change_set_id=None), wanted, request)
     return {"StackId": stack.id, "OperationId": operation_id}
@@ -175,7 +175,7 @@ def check_updatable(stack: Stack, *, disable_rollback: bool = False) -> None:
 
 def start_update(cx: Context, stack: Stack, wanted: StackInput, request: Mapping[str, Any]) -> str:
     """Record the operation and its first event; its id. What change sets planned no longer holds."""
-    for change_set in cx.tx.scan(ChangeSet, stack.key + "/"):
+    for change_set in change_sets_of(cx, stack):
         if change_set.execution_status == "AVAILABLE":
             cx.tx.put(attrs.evolve(change_set, execution_status="OBSOLETE"))
     role = request.get("RoleARN") or stack.role_arn
@@ -271,8 +271,10 @@ def delete_stack(cx: Context, request: Json) -> Json:
         base=identity,
         force=mode == "FORCE_DELETE_STACK",
     )
-    for change_set in cx.tx.scan(ChangeSet, stack.key + "/"):
-        cx.tx.delete(ChangeSet, change_set.key)
+    for change_set in change_sets_of(cx, stack):
+        cx.tx.delete(ChangeSetName, f"{stack.key}/{change_set.name}")
+        if not change_set.execution_status.startswith("EXECUTE"):
+            cx.tx.delete(ChangeSet, change_set.key)
     going = attrs.evolve(stack, role_arn=role, deleted=cx.now, deletion_mode=mode)
     record(cx, begun(going, started), "DELETE_IN_PROGRESS")
     return {}
