@@ -36,7 +36,9 @@ REMEMBERED = 90 * 24 * 3600.0  # seconds for which a deleted stack is found by i
 class StackInput:
     """What a create or update is made from: the template's text, and what was given for it.
 
-    `parameters` are the values as given or defaulted; `resolved` those that a name stands for (SSM).
+    `parameters` are the values as given or defaulted; `resolved` those that a name stands for (SSM). `template` is
+    what the transforms made of `original`, which is "" where there were none; `failure` says why they made nothing
+    of it: then `template` is as given too.
     """
 
     template: str
@@ -44,6 +46,13 @@ class StackInput:
     tags: Tags = attrs.field(factory=dict)
     capabilities: list[str] = attrs.field(factory=list)
     resolved: dict[str, str] = attrs.field(factory=dict)
+    original: str = ""
+    failure: str = ""
+
+    @property
+    def as_written(self) -> str:
+        """The template's text as it was given."""
+        return self.original or self.template
 
 
 @attrs.frozen

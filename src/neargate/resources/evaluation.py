@@ -53,17 +53,12 @@ class Opened:
 def open_stack(given: StackInput, place: Place, made: Mapping[str, Made]) -> Opened:
     """Parse and settle. `made` answers Ref and GetAtt of what exists. Raises AwsError (ValidationError)."""
     template = language.parse(given.template)
-    scope = language.Scope(
-        parameters=language.parameter_values(template, {**given.parameters, **given.resolved}),
-        account=place.account,
-        region=place.region,
-        stack_name=place.stack_name,
-        stack_id=place.stack_id,
-        notification_arns=place.notification_arns,
+    parameters = language.parameter_values(template, {**given.parameters, **given.resolved})
+    scope = attrs.evolve(
+        bare_scope(place, parameters, template.mappings),
         zones=place.zones,
         exports=place.export,
         references=_references(made),
-        mappings=template.mappings,
     )
     conditions = language.conditions(template, scope)
     scope = attrs.evolve(scope, conditions=conditions)
@@ -80,6 +75,19 @@ def seen_with(opened: Opened, made: Mapping[str, Made], unknown: Collection[str]
     """The same template against what exists; the resources of these logical ids stand for something yet to come."""
     known = {name: each for name, each in made.items() if name not in unknown} if unknown else made
     return attrs.evolve(opened, scope=attrs.evolve(opened.scope, references=_references(known)))
+
+
+def bare_scope(place: Place, parameters: Mapping[str, Any], mappings: Any) -> language.Scope:
+    """What is known of a stack before its template is: parameters and pseudo parameters, and mappings if any."""
+    return language.Scope(
+        parameters=parameters,
+        account=place.account,
+        region=place.region,
+        stack_name=place.stack_name,
+        stack_id=place.stack_id,
+        notification_arns=place.notification_arns,
+        mappings=mappings if isinstance(mappings, Mapping) else {},
+    )
 
 
 def _references(made: Mapping[str, Made]) -> Callable[[str, str | None], Any]:

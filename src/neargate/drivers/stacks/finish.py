@@ -106,7 +106,9 @@ def _report(cx: Context, stack: Stack) -> None:
 
 def apply_impossible(cx: Context, stack: Stack, operation: StackOperation, reason: str) -> None:
     """The template as a whole cannot be carried out: the stack fails without blaming a resource."""
-    _turn_back(cx, stack, operation, reason.rstrip(".") + ". ")
+    _turn_back(
+        cx, stack, operation, reason + ". "
+    )  # two full stops in a row where the reason ends in one, as on AWS
 
 
 def apply_ended(cx: Context, stack: Stack, operation: StackOperation, reason: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from neargate.drivers.stacks import finish
+from neargate.drivers.stacks.journal import stack_event
 from neargate.drivers.stacks.place import place_of
 from neargate.model.cloudformation import Stack, StackInput, StackOperation
 from neargate.model.errors import AwsError
@@ -27,6 +28,10 @@ def validate(cx: Context, stack: Stack, operation: StackOperation) -> None:
     """Go on to `apply`, or fail the operation with CloudFormation's text."""
     wanted = operation.wanted
     assert wanted is not None
+    if wanted.failure:
+        stack_event(cx, stack, stack.status, wanted.failure)
+        finish.apply_impossible(cx, stack, operation, wanted.failure)
+        return
     template = language.parse(wanted.template)
     missing = [
         f"parameter value {value} for parameter name {name} does not exist"

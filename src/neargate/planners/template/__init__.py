@@ -16,8 +16,21 @@ from neargate.planners.template.evaluation import (
     evaluate_outputs,
     evaluate_resource,
 )
+from neargate.planners.template.extensions import extended
 from neargate.planners.template.graph import conditions, dependencies, imports, live_resources
-from neargate.planners.template.nouns import UNKNOWN, Output, Parameter, Resource, Template, Unknown
+from neargate.planners.template.include import INCLUDE
+from neargate.planners.template.include import location as include_location
+from neargate.planners.template.include import merged as merged_include
+from neargate.planners.template.include import snippet as include_snippet
+from neargate.planners.template.nouns import (
+    LANGUAGE_EXTENSIONS,
+    UNKNOWN,
+    Output,
+    Parameter,
+    Resource,
+    Template,
+    Unknown,
+)
 from neargate.planners.template.parameters import (
     parameter_values,
     resolve_parameters,
@@ -26,10 +39,15 @@ from neargate.planners.template.parameters import (
 )
 from neargate.planners.template.reading import read
 from neargate.planners.template.rules import check_rules
-from neargate.planners.template.structure import template_from
+from neargate.planners.template.structure import outline, template_from
+from neargate.planners.template.transforms import Transform, TransformFailed, process, settled_parameters
+from neargate.planners.template.transforms import failed as transform_failed
+from neargate.planners.template.transforms import named as transform_names
 from neargate.planners.template.validation import validate
 
 __all__ = [
+    "INCLUDE",
+    "LANGUAGE_EXTENSIONS",
     "UNKNOWN",
     "Evaluator",
     "Output",
@@ -37,6 +55,8 @@ __all__ = [
     "Resource",
     "Scope",
     "Template",
+    "Transform",
+    "TransformFailed",
     "Unknown",
     "capabilities",
     "check_rules",
@@ -45,21 +65,34 @@ __all__ = [
     "evaluate",
     "evaluate_outputs",
     "evaluate_resource",
+    "extended",
     "imports",
+    "include_location",
+    "include_snippet",
     "live_resources",
+    "merged_include",
+    "outline",
     "parameter_values",
     "parse",
+    "process",
     "read",
     "resolve_parameters",
     "resource_types",
+    "settled_parameters",
     "ssm_references",
+    "template_from",
+    "transform_failed",
+    "transform_names",
     "typed_references",
     "validate",
 ]
 
 
 def parse(body: str) -> Template:
-    """The template of a JSON or YAML text. Raises ValidationError for text or sections of the wrong form."""
+    """The template of a JSON or YAML text that has no transforms, or whose transforms have been carried out.
+
+    Raises ValidationError for text or sections of the wrong form.
+    """
     return template_from(read(body))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from neargate.planners.template.functions import walk
-from neargate.planners.template.graph import parts_of
 from neargate.planners.template.nouns import Template
 
 # IAM type -> the property that names it; None where a name makes no difference
@@ -25,24 +23,18 @@ _IAM = {
 def capabilities(template: Template) -> tuple[list[str], str]:
     """(required capabilities, the reason as AWS words it); an empty list and an empty reason where none is needed.
 
+    The template is one that has been transformed, or the `outline` of one that has not: that needs AUTO_EXPAND.
+
     CAPABILITY_NAMED_IAM stands alone: who acknowledges it acknowledges CAPABILITY_IAM too. Conditions do not matter.
     """
     iam = [resource for resource in template.resources.values() if resource.type in _IAM]
     named = any(_IAM[resource.type] in resource.properties for resource in iam)
-    transforms = list(template.transforms)
-    if any(
-        name == "Fn::Transform"
-        for r in template.resources.values()
-        for p in parts_of(r)
-        for name, _ in walk(p)
-    ):
-        transforms.append("Fn::Transform")
     required, reasons = [], []
     if iam:
         required.append("CAPABILITY_NAMED_IAM" if named else "CAPABILITY_IAM")
         types = dict.fromkeys(resource.type for resource in iam)
         reasons.append(f"The following resource(s) require capabilities: [{', '.join(types)}]")
-    if transforms:
+    if template.transforms:
         required.append("CAPABILITY_AUTO_EXPAND")
-        reasons.append(f"The following transform(s) require capabilities: [{', '.join(transforms)}]")
+        reasons.append(f"The following transform(s) require capabilities: [{', '.join(template.transforms)}]")
     return required, ". ".join(reasons)

@@ -12,7 +12,6 @@ from typing import Any
 
 import attrs
 
-from neargate.model.errors import not_implemented
 from neargate.planners.template.nouns import invalid
 from neargate.planners.template.scalars import is_scalar, text_of
 
@@ -278,7 +277,16 @@ def _not(argument: Any) -> None:
 
 
 def _find_in_map(argument: Any) -> None:
-    for part in _list(argument, range(3, 5), MAP)[:3]:
+    for part in _list(argument, range(3, 4), MAP):
+        _or_function(part, is_scalar, MAP)
+
+
+def _find_in_map_or_default(argument: Any) -> None:
+    """With AWS::LanguageExtensions a fourth part may be `{"DefaultValue": …}`."""
+    *parts, last = _list(argument, range(3, 5), MAP)
+    if len(parts) == 3 and not (isinstance(last, dict) and list(last) == ["DefaultValue"]):
+        raise invalid(MAP)
+    for part in argument[:3]:
         _or_function(part, is_scalar, MAP)
 
 
@@ -327,9 +335,7 @@ def check_function(name: str, argument: Any, *, extensions: bool = False, rules:
     """
     if (extensions and name in _LANGUAGE_EXTENSIONS) or (rules and name in _RULE_FUNCTIONS):
         return
-    if name == "Fn::Transform":
-        raise not_implemented("Fn::Transform", "cloudformation")
-    shape = _SHAPES.get(name)
+    shape = _find_in_map_or_default if extensions and name == "Fn::FindInMap" else _SHAPES.get(name)
     if shape is None:
         raise invalid(
             f"Template error: Encountered unsupported function: {name} Supported functions are: [{_SUPPORTED}]"

@@ -96,11 +96,7 @@ class Template:
     rules: Mapping[str, Any] = attrs.field(factory=dict)
     resources: Mapping[str, Resource] = attrs.field(factory=dict)
     outputs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
-    transforms: tuple[str, ...] = ()
-
-    @property
-    def language_extensions(self) -> bool:
-        return LANGUAGE_EXTENSIONS in self.transforms
+    transforms: tuple[str, ...] = ()  # the names of those that are still to be carried out
 
 
 @attrs.frozen

@@ -7,7 +7,7 @@ refused. Nulls stay None; the structure check refuses them with their path.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import yaml
@@ -24,11 +24,15 @@ _SHORT_FORMS = {f"!{name}": f"Fn::{name}" for name in _FUNCTIONS} | {"!Ref": "Re
 _CORE = "tag:yaml.org,2002:"
 
 
-def read(body: str) -> dict[str, Any]:
-    """The template's data. Raises ValidationError with line and column where the text is not well-formed."""
+def read(body: str, *, short_forms: bool = True) -> dict[str, Any]:
+    """The template's data. Raises ValidationError with line and column where the text is not well-formed.
+
+    Without `short_forms`, `!Ref` and its kin are tags that nobody knows, as in a snippet of AWS::Include.
+    """
     body = body.removeprefix("\ufeff")
+    tags = _SHORT_FORMS if short_forms else {}
     try:
-        data = _read_json(body) if body.lstrip().startswith("{") else _Yaml(body).document()
+        data = _read_json(body) if body.lstrip().startswith("{") else _Yaml(body, tags).document()
     except RecursionError:
         raise invalid("Template format error: unsupported structure.") from None
     if not isinstance(data, dict):
@@ -72,8 +76,9 @@ def _not_well_formed(line: int, column: int) -> AwsError:
 class _Yaml:
     """Builds the data from libyaml's events; `path` is where it stands, as AWS writes paths."""
 
-    def __init__(self, body: str) -> None:
+    def __init__(self, body: str, short_forms: Mapping[str, str]) -> None:
         self._body = body
+        self._short_forms = short_forms
         self._events: Iterator[yaml.Event] = iter(())
         self._path: list[str] = []
 
@@ -108,10 +113,14 @@ class _Yaml:
         if not isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
             raise self._broken(event)
         tag: str | None = event.tag
-        if tag is not None and tag not in _SHORT_FORMS and tag not in ("!", f"{_CORE}map", f"{_CORE}seq"):
+        if (
+            tag is not None
+            and tag not in self._short_forms
+            and tag not in ("!", f"{_CORE}map", f"{_CORE}seq")
+        ):
             raise self._broken(event)
         data = self._sequence() if isinstance(event, yaml.SequenceStartEvent) else self._mapping()
-        return {_SHORT_FORMS[tag]: data} if tag in _SHORT_FORMS else data
+        return {self._short_forms[tag]: data} if tag is not None and tag in self._short_forms else data
 
     def _scalar(self, event: yaml.ScalarEvent) -> Any:
         tag, text = event.tag, event.value
@@ -119,8 +128,8 @@ class _Yaml:
             return plain(text) if event.implicit[0] else text
         if tag in ("!", f"{_CORE}str"):
             return text
-        if tag in _SHORT_FORMS:
-            return {_SHORT_FORMS[tag]: text.split(".", 1) if tag == "!GetAtt" else text}
+        if tag in self._short_forms:
+            return {self._short_forms[tag]: text.split(".", 1) if tag == "!GetAtt" else text}
         if tag in (f"{_CORE}int", f"{_CORE}float", f"{_CORE}bool", f"{_CORE}null"):
             return plain(text)
         raise self._broken(event)
@@ -146,7 +155,7 @@ class _Yaml:
         """Keys are texts. AWS refuses numbers and functions, and takes `on`, `yes` and the like as they are written."""
         if isinstance(event, yaml.SequenceStartEvent):
             raise self._bad_key("a list")
-        if not isinstance(event, yaml.ScalarEvent) or event.tag in _SHORT_FORMS:
+        if not isinstance(event, yaml.ScalarEvent) or event.tag in self._short_forms:
             raise self._bad_key("a map")
         text: str = event.value
         number = plain(text) if event.implicit[0] and event.tag is None else None

@@ -9,11 +9,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from neargate.model.errors import not_implemented
+import attrs
+
+from neargate.model.errors import AwsError
 from neargate.planners.template.nouns import VERSION, Resource, Template, invalid
 from neargate.planners.template.parameters import parameter_from
 from neargate.planners.template.reading import located
 from neargate.planners.template.scalars import is_scalar, text_of
+from neargate.planners.template.transforms import named
 
 SECTIONS = (
     "AWSTemplateFormatVersion Description Metadata Parameters Mappings Conditions Rules Resources Outputs Transform "
@@ -32,18 +35,47 @@ MAX_DESCRIPTION = 1024
 
 
 def template_from(data: Mapping[str, Any]) -> Template:
-    """The template of its data. Raises ValidationError for a section, resource or parameter of the wrong shape."""
-    _refuse_nulls(data, ())
-    transforms = _transforms(data.get("Transform"))
+    """The template of its data. Raises ValidationError for a section, resource or parameter of the wrong shape.
+
+    The data has no transforms, or they have been carried out; `outline` reads one that is still to be transformed.
+    """
     unknown = [key for key in data if key not in SECTIONS]
-    if unknown and not transforms:
+    if unknown:
         raise invalid(f"Invalid template property or properties [{', '.join(unknown)}]")
+    head = _head(data)
+    for section in LIMITS:
+        _check_members(section, _section(data, section))
+    return attrs.evolve(
+        head,
+        mappings=_mappings(_section(data, "Mappings")),
+        conditions=_section(data, "Conditions"),
+        rules=_section(data, "Rules"),
+        resources=_resources(_section(data, "Resources")),
+        outputs=_outputs(_section(data, "Outputs")),
+    )
+
+
+def outline(data: Mapping[str, Any]) -> Template:
+    """What a template says of itself whatever its transforms make of it: parameters, description, transforms.
+
+    Of its resources there are those that can be read already.
+    """
+    head = _head(data)
+    resources = {}
+    for name, declaration in _section(data, "Resources").items():
+        try:
+            resources[name] = _resource(name, declaration if isinstance(declaration, dict) else {})
+        except AwsError:  # a transform will make something of it
+            continue
+    return attrs.evolve(head, resources=resources, transforms=named(data))
+
+
+def _head(data: Mapping[str, Any]) -> Template:
+    _refuse_nulls(data, ())
     version, description = data.get("AWSTemplateFormatVersion"), data.get("Description")
     if version is not None and version != VERSION:
         raise invalid("Template format error: unsupported value for AWSTemplateFormatVersion.")
     _check_description(description)
-    for section in LIMITS:
-        _check_members(section, _section(data, section))
     parameters = _section(data, "Parameters")
     for name, declaration in parameters.items():
         _check_name("Parameter", name)
@@ -54,12 +86,6 @@ def template_from(data: Mapping[str, Any]) -> Template:
         description=description,
         metadata=_section(data, "Metadata") or None,
         parameters={name: parameter_from(name, declared) for name, declared in parameters.items()},
-        mappings=_mappings(_section(data, "Mappings")),
-        conditions=_section(data, "Conditions"),
-        rules=_section(data, "Rules"),
-        resources=_resources(_section(data, "Resources"), bool(transforms)),
-        outputs=_outputs(_section(data, "Outputs")),
-        transforms=transforms,
     )
 
 
@@ -108,15 +134,6 @@ def _check_description(description: Any) -> None:
         raise invalid(f"Template format error: 'Description' length is greater than {MAX_DESCRIPTION}.")
 
 
-def _transforms(value: Any) -> tuple[str, ...]:
-    names = value if isinstance(value, list) else [] if value is None else [value]
-    if any(isinstance(name, dict) for name in names):
-        names = [name.get("Name") if isinstance(name, dict) else name for name in names]
-    if not all(isinstance(name, str) for name in names):
-        raise invalid("Key Name of transform definition must be a string.")
-    return tuple(names)
-
-
 def _mappings(mappings: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
     for name, keys in mappings.items():
         _check_name("Mappings", name)
@@ -134,23 +151,23 @@ def _is_mapped(value: Any) -> bool:
     return is_scalar(value) or (isinstance(value, list) and all(is_scalar(item) for item in value))
 
 
-def _resources(resources: Mapping[str, Any], transformed: bool) -> dict[str, Resource]:
+def _resources(resources: Mapping[str, Any]) -> dict[str, Resource]:
     if not resources:
         raise invalid("Template format error: At least one Resources member must be defined.")
     found = {}
     for name, declaration in resources.items():
-        if name.startswith(_FOR_EACH) and transformed:
-            raise not_implemented("Fn::ForEach", "cloudformation")
+        if name.startswith(_FOR_EACH):
+            raise invalid(f"Template format error: [/Resources/{name}] resource definition is malformed")
         if not _ALPHANUMERIC.fullmatch(name):
             raise invalid(f"Template format error: Resource name {name} is non alphanumeric.")
         if not isinstance(declaration, dict):
             raise invalid("Template format error: Any Resources member must be an object.")
         _check_name("Resource", name)
-        found[name] = _resource(name, declaration, transformed)
+        found[name] = _resource(name, declaration)
     return found
 
 
-def _resource(name: str, declaration: Mapping[str, Any], transformed: bool) -> Resource:
+def _resource(name: str, declaration: Mapping[str, Any]) -> Resource:
     type_name = declaration.get("Type")
     if type_name is None:
         raise invalid(
@@ -159,7 +176,7 @@ def _resource(name: str, declaration: Mapping[str, Any], transformed: bool) -> R
     if not isinstance(type_name, str):
         raise invalid(f"Template format error: [/Resources/{name}/Type] must be a string")
     for key in declaration:
-        if key not in ATTRIBUTES and not transformed:
+        if key not in ATTRIBUTES:
             raise invalid(f"Invalid template resource property '{key}'")
     return Resource(
         logical_id=name,

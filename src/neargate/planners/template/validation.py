@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from neargate.model.errors import not_implemented
 from neargate.planners.template import graph
 from neargate.planners.template.functions import (
     CONDITION_FUNCTIONS,
@@ -18,7 +17,6 @@ from neargate.planners.template.functions import (
     walk,
 )
 from neargate.planners.template.nouns import (
-    LANGUAGE_EXTENSIONS,
     Parameter,
     Resource,
     Template,
@@ -39,26 +37,24 @@ _SNAPSHOTTED = frozenset(
 Supports = Callable[[str, str], bool]
 
 
-def validate(template: Template, supports: Supports | None = None) -> None:
+def validate(template: Template, supports: Supports | None = None, *, extended: bool = False) -> None:
     """Raises ValidationError with AWS's text for the first thing wrong.
 
     `supports(type, attribute)` says whether a type has an attribute for Fn::GetAtt; without it attributes are not
-    checked. Resource types and values of parameters are the caller's to check.
+    checked. Resource types and values of parameters are the caller's to check. `extended`: AWS::LanguageExtensions
+    made the template, so that its functions may be left in it.
     """
-    for transform in template.transforms:
-        if transform != LANGUAGE_EXTENSIONS:
-            raise not_implemented(f"Transform {transform}", "cloudformation")
     _check_names(template)
     for parameter in template.parameters.values():
         _check_parameter(parameter)
-    _check_conditions(template)
+    _check_conditions(template, extended)
     for resource in template.resources.values():
-        _check_policies(resource, template.language_extensions)
+        _check_policies(resource)
         _check_condition_name(template, resource.condition, "Resources")
     for output in template.outputs.values():
         _check_condition_name(template, output.get("Condition"), "Outputs")
         _check_output_value(output["Value"])
-    _check_functions(template)
+    _check_functions(template, extended)
     _check_references(template, supports)
     graph.refuse_circles(_certain_needs(template))
 
@@ -91,7 +87,7 @@ def _check_parameter(parameter: Parameter) -> None:
 # -- conditions ---------------------------------------------------------------------------------------------
 
 
-def _check_conditions(template: Template) -> None:
+def _check_conditions(template: Template, extended: bool) -> None:
     foreign: dict[str, None] = {}
     for value in template.conditions.values():
         found = _condition_function(value)
@@ -102,7 +98,7 @@ def _check_conditions(template: Template) -> None:
         for name, argument in walk(value):
             if name == "Fn::ImportValue":
                 raise invalid("Template error: Cannot use Fn::ImportValue in Conditions.")
-            check_function(name, argument, extensions=template.language_extensions)
+            check_function(name, argument, extensions=extended)
         _check_mapping_lookups(template, value)
         for reference in references(value):
             if reference.attribute is not None or not _is_value(template, reference.name):
@@ -170,10 +166,10 @@ def _values(template: Template) -> Iterable[Any]:
         yield [output["Value"], output.get("Export")]
 
 
-def _check_functions(template: Template) -> None:
+def _check_functions(template: Template, extended: bool) -> None:
     for value in _values(template):
         for name, argument in walk(value):
-            check_function(name, argument, extensions=template.language_extensions)
+            check_function(name, argument, extensions=extended)
             if name in CONDITION_FUNCTIONS:
                 raise invalid(f"Template error: {name} can only be used in the Conditions block")
             if name == "Fn::If" and argument[0] not in template.conditions:
@@ -276,13 +272,13 @@ def _without_ifs(value: Any) -> Any:
 # -- policies and outputs -----------------------------------------------------------------------------------
 
 
-def _check_policies(resource: Resource, extensions: bool) -> None:
+def _check_policies(resource: Resource) -> None:
     policies = (
         ("DeletionPolicy", resource.deletion_policy, _DELETION_POLICIES),
         ("UpdateReplacePolicy", resource.update_replace_policy, _REPLACE_POLICIES),
     )
     for key, policy, known in policies:
-        if policy is None or (extensions and function_of(policy) is not None):
+        if policy is None:
             continue
         if not isinstance(policy, str):
             raise invalid(f"Template format error: Every {key} member must be a string.")

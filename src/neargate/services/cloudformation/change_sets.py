@@ -13,7 +13,6 @@ from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.model.tags import upper
-from neargate.planners import template as language
 from neargate.resources import evaluation
 from neargate.services.cloudformation import inputs
 from neargate.services.cloudformation.describe import page
@@ -83,7 +82,11 @@ def _worked_out(cx: Context, request: Mapping[str, Any], stack: Stack, kind: str
     """The change set that a call asks for: CREATE_COMPLETE with its changes, or FAILED with the reason."""
     place = inputs.place_for(cx, stack.name, stack.id, stack.notification_arns)
     previous = None if stack.status == REVIEW else stack.input
-    wanted, opened = inputs.stack_input(cx, request, previous, place, change_set=True)
+    opened: evaluation.Opened | None = None
+    try:
+        wanted, opened = inputs.stack_input(cx, request, previous, place, change_set=True)
+    except inputs.ProcessingFailed as failed:
+        wanted = failed.wanted
     change_set = ChangeSet(
         stack=stack.key,
         stack_name=stack.name,
@@ -104,7 +107,13 @@ def _worked_out(cx: Context, request: Mapping[str, Any], stack: Stack, kind: str
         on_stack_failure=request.get("OnStackFailure"),
         client_token=request.get("ClientToken"),
     )
+    if opened is None:
+        return _failed(change_set, wanted.failure)
     return _with_changes(cx, change_set, stack, wanted, opened, place)
+
+
+def _failed(change_set: ChangeSet, reason: str) -> ChangeSet:
+    return attrs.evolve(change_set, status="FAILED", execution_status="UNAVAILABLE", reason=reason)
 
 
 def _with_changes(
@@ -117,8 +126,7 @@ def _with_changes(
 ) -> ChangeSet:
     differences = Differences(cx, stack, wanted, opened, place)
     if stack.status != REVIEW and not differences:
-        reason = NO_UPDATES if opened.template.transforms else NO_CHANGES
-        return attrs.evolve(change_set, status="FAILED", execution_status="UNAVAILABLE", reason=reason)
+        return _failed(change_set, NO_UPDATES if wanted.original else NO_CHANGES)
     return attrs.evolve(
         change_set,
         changes=[change.to_wire() for change in differences.changes],
@@ -171,14 +179,13 @@ def describe_change_set(cx: Context, request: Json) -> Json:
     changes, token = _page_of_changes(
         found.property_changes if values else found.changes, request.get("NextToken")
     )
-    template = language.parse(found.input.template)
     shown: Json = {
         "ChangeSetName": found.name,
         "ChangeSetId": found.id,
         "StackId": found.stack_id,
         "StackName": found.stack_name,
         "Description": found.description,
-        "Parameters": inputs.shown_parameters(template, found.input.parameters) or None,
+        "Parameters": inputs.shown_parameters(found.input) or None,
         "CreationTime": found.created,
         "ExecutionStatus": found.execution_status,
         "Status": found.status,

@@ -11,7 +11,6 @@ from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.model.tags import upper
-from neargate.planners import template as language
 from neargate.services.cloudformation.inputs import shown_parameters
 from neargate.services.cloudformation.lookup import all_stacks, is_forgotten, required, resources
 
@@ -79,9 +78,7 @@ def _description(stack: Stack) -> Json:
 
 
 def _parameters(stack: Stack) -> list[Json]:
-    if not stack.input.template:
-        return []
-    return shown_parameters(language.parse(stack.input.template), stack.input.parameters)
+    return shown_parameters(stack.input)
 
 
 @operation("cloudformation", "ListStacks", reads=True)

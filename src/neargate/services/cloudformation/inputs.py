@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import attrs
+
 from neargate.model.cloudformation import StackInput
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context
@@ -18,6 +20,7 @@ from neargate.model.records import Blob, Json
 from neargate.model.tags import from_list
 from neargate.planners import template as language
 from neargate.resources import evaluation, registry, schemas
+from neargate.services.cloudformation import transforms
 
 MAX_URL_TEMPLATE = 1024 * 1024
 _S3_HOST = re.compile(
@@ -77,8 +80,30 @@ def s3_location(cx: Context, url: str) -> tuple[str, str]:
     return bucket, key
 
 
+class ProcessingFailed(Exception):
+    """The call is accepted, but its template cannot be processed: the stack or the change set fails for it.
+
+    `wanted` is what the call asks for; its `failure` says why it cannot be.
+    """
+
+    def __init__(self, wanted: StackInput) -> None:
+        super().__init__(wanted.failure)
+        self.wanted = wanted
+
+
+def untransformed(text: str) -> tuple[Json, language.Template] | None:
+    """The data and the outline of a template whose transforms are still to be carried out; None where it has none."""
+    if "Transform" not in text and "\\" not in text:  # a backslash may hide the word in JSON or YAML
+        return None
+    data = language.read(text)
+    return (data, language.outline(data)) if language.transform_names(data) else None
+
+
 def parsed(text: str) -> language.Template:
-    """The template, valid in itself and of types that Neargate has."""
+    """The template, valid in itself, or the outline of one that has transforms."""
+    before = untransformed(text)
+    if before is not None:
+        return before[1]
     template = language.parse(text)
     language.validate(template, schemas.supports_attribute)
     return template
@@ -159,21 +184,18 @@ def stack_input(
     *,
     change_set: bool = False,
 ) -> tuple[StackInput, evaluation.Opened]:
-    """The input of a create or update, fully checked. Raises AwsError in AWS's words."""
+    """The input of a create or update, fully checked.
+
+    Raises AwsError in AWS's words, and ProcessingFailed for what AWS finds out only after it has accepted the call:
+    whatever is wrong with a transform, or with what the transforms made.
+    """
     text = template_text(cx, request, previous)
-    template = parsed(text)
-    check_types(cx, template, request.get("ResourceTypes"))
-    given: dict[str, str] = {}
-    use_previous: list[str] = []
-    for parameter in request.get("Parameters") or ():
-        if parameter.get("UsePreviousValue"):
-            use_previous.append(parameter["ParameterKey"])
-        else:
-            given[parameter["ParameterKey"]] = parameter.get("ParameterValue", "")
-    values = language.resolve_parameters(
-        template, given, previous.parameters if previous else None, use_previous
-    )
+    before = untransformed(text)
+    template = before[1] if before else parsed(text)
+    if before is None:
+        check_types(cx, template, request.get("ResourceTypes"))
     capabilities = list(request.get("Capabilities") or ())
+    values = _values(template, request, previous)
     check_capabilities(template, capabilities, change_set=change_set)
     tags = request.get("Tags")
     wanted = StackInput(
@@ -182,11 +204,63 @@ def stack_input(
         tags=from_list(tags) if tags is not None else dict(previous.tags if previous else {}),
         capabilities=capabilities,
     )
-    opened = evaluation.open_stack(wanted, place, {})
-    _refuse_lookups(opened, values)
-    language.check_rules(template, opened.scope)
+    if before is not None:
+        return _processed(cx, wanted, *before, request.get("ResourceTypes"), place)
+    opened = _opened(wanted, place)
     check_supported(opened)
     return wanted, opened
+
+
+def _values(
+    template: language.Template, request: Mapping[str, Any], previous: StackInput | None
+) -> dict[str, str]:
+    """The parameters' values, given, kept or defaulted."""
+    given: dict[str, str] = {}
+    use_previous: list[str] = []
+    for parameter in request.get("Parameters") or ():
+        if parameter.get("UsePreviousValue"):
+            use_previous.append(parameter["ParameterKey"])
+        else:
+            given[parameter["ParameterKey"]] = parameter.get("ParameterValue", "")
+    return language.resolve_parameters(
+        template, given, previous.parameters if previous else None, use_previous
+    )
+
+
+def _opened(wanted: StackInput, place: evaluation.Place) -> evaluation.Opened:
+    opened = evaluation.open_stack(wanted, place, {})
+    _refuse_lookups(opened, wanted.parameters)
+    language.check_rules(opened.template, opened.scope)
+    return opened
+
+
+def _processed(
+    cx: Context,
+    wanted: StackInput,
+    data: Json,
+    outline: language.Template,
+    allowed: list[str] | None,
+    place: evaluation.Place,
+) -> tuple[StackInput, evaluation.Opened]:
+    """The input with its transforms carried out, checked like one that had none."""
+    try:
+        made = transforms.processed(cx, data, outline, {**wanted.parameters, **wanted.resolved}, place)
+        template = language.template_from(made)
+        extended = language.LANGUAGE_EXTENSIONS in outline.transforms
+        language.validate(template, schemas.supports_attribute, extended=extended)
+        check_types(cx, template, allowed)
+        values = language.resolve_parameters(template, wanted.parameters, None, ())
+        check_capabilities(template, wanted.capabilities, change_set=True)
+        done = attrs.evolve(wanted, template=json.dumps(made), original=wanted.template, parameters=values)
+        opened = _opened(done, place)
+    except language.TransformFailed as failed:
+        raise ProcessingFailed(attrs.evolve(wanted, failure=failed.reason)) from failed
+    except AwsError as error:
+        if error.code == "NotImplemented":
+            raise
+        raise ProcessingFailed(attrs.evolve(wanted, failure=error.message)) from error
+    check_supported(opened)
+    return done, opened
 
 
 def _refuse_lookups(opened: evaluation.Opened, values: Mapping[str, str]) -> None:
@@ -222,14 +296,20 @@ def _exports(cx: Context) -> dict[str, Any]:
     return {name: value for stack in all_stacks(cx) for name, value in stack.exports.items()}
 
 
-def shown_parameters(template: language.Template, values: Mapping[str, str]) -> list[Json]:
+def shown_parameters(given: StackInput) -> list[Json]:
     """Parameters as Describe shows them: NoEcho ones masked."""
+    if not given.parameters:
+        return []
+    declared = outline_of(given).parameters
+    hidden = {name for name, parameter in declared.items() if parameter.no_echo}
     return [
-        {"ParameterKey": name, "ParameterValue": "****" if _no_echo(template, name) else value}
-        for name, value in values.items()
+        {"ParameterKey": name, "ParameterValue": "****" if name in hidden else value}
+        for name, value in given.parameters.items()
     ]
 
 
-def _no_echo(template: language.Template, name: str) -> bool:
-    parameter = template.parameters.get(name)
-    return parameter is not None and parameter.no_echo
+def outline_of(given: StackInput) -> language.Template:
+    """What the processed template declares; of one whose processing failed, what it says of itself."""
+    if given.failure:
+        return language.outline(language.read(given.template))
+    return language.parse(given.template)

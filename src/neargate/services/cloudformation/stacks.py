@@ -48,9 +48,13 @@ def create_stack(cx: Context, request: Json) -> Json:
     if parent is not None:
         stack = nested.adopted(parent, stack)
     place = inputs.place_for(cx, name, stack.id, stack.notification_arns)
-    wanted, opened = inputs.stack_input(cx, request, None, place)
-    stack = attrs.evolve(stack, input=wanted, description=opened.template.description)
+    try:
+        wanted, _ = inputs.stack_input(cx, request, None, place)
+    except inputs.ProcessingFailed as failed:
+        wanted = failed.wanted
+    stack = attrs.evolve(stack, input=wanted, description=inputs.outline_of(wanted).description)
     operation_id = start_create(cx, stack, wanted, request)
+    _record_transformation(cx, stack, wanted)
     return {"StackId": stack.id, "OperationId": operation_id}
 
 
@@ -139,6 +143,13 @@ def start_create(cx: Context, stack: Stack, wanted: StackInput, request: Mapping
     return identity
 
 
+def _record_transformation(cx: Context, stack: Stack, wanted: StackInput) -> None:
+    """Between the call and the first resource AWS runs the transforms; a change set's have run before it."""
+    started = cx.tx.get(Stack, stack.key)
+    if started is not None and wanted.original and not wanted.failure:
+        record(cx, started, started.status, "Transformation succeeded")
+
+
 def record(cx: Context, stack: Stack, status: str, reason: str = INITIATED) -> Stack:
     """Move a stack to a status, with the event that shows it."""
     return stack_event(cx, stack, status, reason)
@@ -157,10 +168,15 @@ def update_stack(cx: Context, request: Json) -> Json:
         request = nested.inherit(parent, request)
     check_updatable(stack, disable_rollback=without_rollback(request))
     place = inputs.place_for(cx, stack.name, stack.id, stack.notification_arns)
-    wanted, opened = inputs.stack_input(cx, request, stack.input, place)
-    if not Differences(cx, stack, wanted, opened, place):
-        raise AwsError("ValidationError", "No updates are to be performed.")
+    try:
+        wanted, opened = inputs.stack_input(cx, request, stack.input, place)
+    except inputs.ProcessingFailed as failed:
+        wanted = failed.wanted
+    else:
+        if not Differences(cx, stack, wanted, opened, place):
+            raise AwsError("ValidationError", "No updates are to be performed.")
     operation_id = start_update(cx, attrs.evolve(stack, change_set_id=None), wanted, request)
+    _record_transformation(cx, stack, wanted)
     return {"StackId": stack.id, "OperationId": operation_id}
 
 

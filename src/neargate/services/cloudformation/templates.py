@@ -81,11 +81,20 @@ def _declaration(parameter: language.Parameter) -> Json:
 
 @operation("cloudformation", "GetTemplate", reads=True)
 def get_template(cx: Context, request: Json) -> Json:
-    """The template's text as it was given. A JSON template comes back as JSON text."""
+    """The template's text: Original as it was given, Processed with its transforms carried out."""
     if request.get("ChangeSetName"):
-        text = change_set(cx, request).input.template
+        if not request.get("StackName") and not request["ChangeSetName"].startswith("arn:"):
+            raise AwsError("ValidationError", "StackName is a required parameter.")
+        given = change_set(cx, request).input
     elif request.get("StackName"):
-        text = required(cx, request["StackName"]).input.template
+        given = required(cx, request["StackName"]).input
     else:
-        raise AwsError("ValidationError", "Either StackName or ChangeSetName must be specified")
-    return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
+        raise AwsError("ValidationError", "StackName is required if ChangeSetName is not specified.")
+    if request.get("TemplateStage") != "Processed":
+        text = given.as_written
+    elif given.failure:
+        raise AwsError("ValidationError", "Processed template is not available: its transforms failed.")
+    else:
+        text = given.template
+    stages = ["Original"] if given.failure else ["Original", "Processed"]
+    return {"TemplateBody": text, "StagesAvailable": stages}

@@ -100,7 +100,10 @@ REFUSED = {
         "Resources: {A: {Type: T, DependsOn: [1]}}",
         "Template format error: Every DependsOn value must be a string.",
     ),
-    "transform": ("Transform: [1]\n" + R, "Key Name of transform definition must be a string."),
+    "loop": (
+        "Resources: {'Fn::ForEach::X': [a, [b], {}]}",
+        "Template format error: [/Resources/Fn::ForEach::X] resource definition is malformed",
+    ),
     "too many resources": (
         "Resources: {" + ", ".join(f"A{n}: {{Type: T}}" for n in range(501)) + "}",
         "Template format error: Number of resources, 501, is greater than maximum allowed, 500",

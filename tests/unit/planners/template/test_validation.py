@@ -240,11 +240,6 @@ Resources:
   A: {Type: T, Properties: {P: !If [C, !Ref B, x]}}
   B: {Type: T, Properties: {P: !If [C, x, !Ref A]}}
 """,
-    "language extensions": """
-Transform: AWS::LanguageExtensions
-Parameters: {P: {Type: String}}
-Resources: {A: {Type: T, DeletionPolicy: !Ref P, Properties: {P: {'Fn::ToJsonString': {a: b}}, Q: {'Fn::Length': [a]}}}}
-""",
 }
 
 
@@ -256,23 +251,18 @@ def test_a_template_that_makes_sense(name):
 def test_functions_of_the_language_extensions_need_their_transform():
     with pytest.raises(AwsError, match=r"^Template error: Encountered unsupported function: Fn::Length "):
         language.validate(language.parse("Resources: {A: {Type: T, Properties: {P: {'Fn::Length': [a]}}}}"))
+    left = (
+        "Resources: {A: {Type: T, Properties: {P: {'Fn::ToJsonString': {a: !GetAtt B.Arn}}}}, B: {Type: T}}"
+    )
+    language.validate(language.parse(left), extended=True)
 
 
-def test_other_transforms_are_not_implemented():
-    template = language.parse("Transform: AWS::Serverless-2016-10-31\nGlobals: {}\nResources: {A: {Type: T}}")
-    assert template.transforms == ("AWS::Serverless-2016-10-31",)
-    with pytest.raises(AwsError) as refused:
+def test_only_the_language_extensions_give_find_in_map_a_default():
+    body = "Resources: {A: {Type: T, Properties: {P: !FindInMap [M, !Ref P, k, {DefaultValue: d}]}}}\n"
+    template = language.parse(body + "Mappings: {M: {a: {k: v}}}\nParameters: {P: {Type: String}}")
+    language.validate(template, extended=True)
+    with pytest.raises(AwsError, match="every Fn::FindInMap object requires three parameters"):
         language.validate(template)
-    assert refused.value.code == "NotImplemented"
-    assert "AWS::Serverless-2016-10-31" in refused.value.message
-
-
-def test_loops_are_refused_by_name():
-    body = "Transform: AWS::LanguageExtensions\nResources: {'Fn::ForEach::X': [a, [b], {}]}"
-    with pytest.raises(AwsError) as refused:
-        language.parse(body)
-    assert refused.value.code == "NotImplemented"
-    assert "Fn::ForEach" in refused.value.message
 
 
 def test_attributes_are_checked_where_the_caller_knows_them():
@@ -309,7 +299,8 @@ CAPABILITIES = [
 
 @pytest.mark.parametrize(("body", "required", "reason"), CAPABILITIES)
 def test_capabilities(body, required, reason):
-    assert language.capabilities(language.parse("Resources:\n" + body)) == (required, reason)
+    outline = language.outline(language.read("Resources:\n" + body))
+    assert language.capabilities(outline) == (required, reason)
 
 
 RULES = """
