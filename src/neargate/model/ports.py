@@ -51,4 +51,12 @@ class Store(Protocol):
 class Invoke(Protocol):
     """One service's way to another: the same path an HTTP caller takes, inside the same transaction."""
 
-    def __call__(self, service: str, operation: str, request: Json, *, role: str | None = None) -> Json: ...
+    def __call__(
+        self,
+        service: str,
+        operation: str,
+        request: Json,
+        *,
+        role: str | None = None,
+        region: str | None = None,
+    ) -> Json: ...

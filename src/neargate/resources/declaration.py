@@ -26,11 +26,12 @@ T = TypeVar("T")
 
 @attrs.frozen
 class Call:
-    """One API call: botocore's service and operation names and request shape."""
+    """One API call: botocore's service and operation names and request shape. `region` is the stack's where None."""
 
     service: str
     operation: str
     request: Json
+    region: str | None = None
 
 
 Steps = Generator[Call, Json, T]
@@ -121,7 +122,8 @@ class Naming:
     `stackless` leaves the stack's name out, `parameter` has `CFN` in its place. `unique` is False for a name that
     several may share (a family).
     `taken` says how AWS words that the name exists already: quoting it as the `identifier`, as a `map`
-    (`{"/properties/LogGroupName":"…"}`), or in the `service`'s own words.
+    (`{"/properties/LogGroupName":"…"}`), or in the `service`'s own words. `ending` gives what a formed name ends in,
+    from the properties: `.fifo`.
     """
 
     property: str
@@ -129,6 +131,7 @@ class Naming:
     style: Literal["registry", "legacy", "lower", "short", "stackless", "parameter"] = "registry"
     unique: bool = True
     taken: Literal["identifier", "map", "service"] = "identifier"
+    ending: Callable[[Mapping[str, Any]], str] | None = None
 
 
 def ref_is_id(existing: Existing, attributes: Mapping[str, Any]) -> str:

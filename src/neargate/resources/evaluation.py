@@ -158,7 +158,10 @@ def _name(
     given = properties.get(naming.property)
     if given is not None:
         return str(given)
-    return kept or physical_name(naming.style, naming.max_length, stack, logical_id, seed)
+    if kept:
+        return kept
+    ending = naming.ending(properties) if naming.ending else ""
+    return physical_name(naming.style, naming.max_length - len(ending), stack, logical_id, seed) + ending
 
 
 def effective_tags(type_name: str, properties: Mapping[str, Any], stack_tags: Tags) -> Tags:

@@ -1,13 +1,13 @@
-"""AWS::SNS::Topic, over the SNS that moto answers."""
+"""AWS::SNS::Topic, Subscription, TopicPolicy, TopicInlinePolicy."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from neargate.model.errors import AwsError
 from neargate.model.records import Json
-from neargate.model.tags import upper
+from neargate.planners.physical_names import physical_name
 from neargate.resources.declaration import (
     Call,
     Desired,
@@ -16,115 +16,258 @@ from neargate.resources.declaration import (
     Naming,
     ResourceType,
     Steps,
-    handler_code,
-    sdk_error,
 )
+from neargate.resources.shapes import (
+    attribute,
+    by_name,
+    document,
+    errors_of,
+    flag,
+    missing_is_fine,
+    must_not_exist,
+    or_undone,
+    pick,
+)
+from neargate.resources.tagging import Tagging
 
-# Properties that are attributes of the topic, with what stands where a template takes one away.
-_ATTRIBUTES = {
+_TAGGING = Tagging("sns", "ResourceArn")
+_error = errors_of("Sns", {"InvalidParameter": "InvalidRequest", "NotFound": "NotFound"})
+
+
+# -- topic -------------------------------------------------------------------------------------------------
+
+# what SetTopicAttributes takes, and what stands where a template says nothing
+_TOPIC_DEFAULTS = {
+    "ArchivePolicy": "{}",
+    "ContentBasedDeduplication": "false",
     "DisplayName": "",
+    "FifoThroughputScope": "Topic",
     "KmsMasterKeyId": "",
     "SignatureVersion": "1",
     "TracingConfig": "PassThrough",
-    "ContentBasedDeduplication": "false",
-    "ArchivePolicy": "{}",
-    "FifoThroughputScope": "Topic",
 }
 
 
-def _error(verb: str, error: AwsError) -> tuple[str, str]:
-    return sdk_error("Sns", error), handler_code(error)
+def _fifo(properties: Mapping[str, Any]) -> str:
+    return ".fifo" if flag(properties.get("FifoTopic")) else ""
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+def _topic_arn(want: Desired) -> str:
+    return f"arn:aws:sns:{want.region}:{want.account}:{want.name}"
 
 
 def _create_topic(want: Desired) -> Steps[Identity]:
-    p = want.properties
-    attributes = {name: _text(p[name]) for name in _ATTRIBUTES if name in p}
-    name = want.name or ""
-    if _text(p.get("FifoTopic", "")) == "true":
+    p, arn = want.properties, _topic_arn(want)
+    yield from must_not_exist(Call("sns", "GetTopicAttributes", {"TopicArn": arn}), "NotFound")
+    attributes = {name: attribute(value) for name, value in pick(p, _TOPIC_DEFAULTS).items()}
+    if flag(p.get("FifoTopic")):
         attributes["FifoTopic"] = "true"
-        name = name if name.endswith(".fifo") else f"{name}.fifo"
-    request: Json = {"Name": name, "Attributes": attributes}
-    if want.all_tags:
-        request["Tags"] = upper(want.all_tags)
-    arn = (yield Call("sns", "CreateTopic", request))["TopicArn"]
-    if "DataProtectionPolicy" in p:
-        yield _protect(arn, p["DataProtectionPolicy"])
-    for subscription in p.get("Subscription") or ():
-        yield _subscribe(arn, subscription)
+    request: Json = {"Name": want.name, "Attributes": attributes, **_TAGGING.at_create(want)}
+    yield Call("sns", "CreateTopic", request)
+    undo = _delete_topic(Existing(arn, want))
+    yield from or_undone(_subscribe(arn, p.get("Subscription") or ()), undo)
     return Identity(arn)
 
 
-def _protect(arn: str, policy: Any) -> Call:
-    return Call("sns", "PutDataProtectionPolicy", {"ResourceArn": arn, "DataProtectionPolicy": _text(policy)})
-
-
-def _subscribe(arn: str, subscription: Json) -> Call:
-    request = {
-        "TopicArn": arn,
-        "Protocol": subscription["Protocol"],
-        "Endpoint": subscription["Endpoint"],
-    }
-    return Call("sns", "Subscribe", request)
+def _subscribe(topic: str, subscriptions: Iterable[Json]) -> Steps[None]:
+    for one in subscriptions:
+        request = {"TopicArn": topic, "Protocol": one["Protocol"], "Endpoint": one["Endpoint"]}
+        yield Call("sns", "Subscribe", request)
 
 
 def _update_topic(old: Existing, want: Desired) -> Steps[None]:
-    before, p = old.desired.properties, want.properties
-    for name, default in _ATTRIBUTES.items():
-        now = _text(p.get(name, default))
-        if now != _text(before.get(name, default)):
-            yield Call(
-                "sns",
-                "SetTopicAttributes",
-                {"TopicArn": old.id, "AttributeName": name, "AttributeValue": now},
-            )
-    if p.get("DataProtectionPolicy") != before.get("DataProtectionPolicy"):
-        yield _protect(old.id, p.get("DataProtectionPolicy", ""))
-    yield from _resubscribe(old.id, before.get("Subscription") or [], p.get("Subscription") or [])
-    gone = sorted(old.desired.all_tags.keys() - want.all_tags.keys())
-    if gone:
-        yield Call("sns", "UntagResource", {"ResourceArn": old.id, "TagKeys": gone})
-    if want.all_tags:
-        yield Call("sns", "TagResource", {"ResourceArn": old.id, "Tags": upper(want.all_tags)})
+    was, now = old.desired.properties, want.properties
+    for name, default in _TOPIC_DEFAULTS.items():
+        value = attribute(now.get(name, default))
+        if value != attribute(was.get(name, default)):
+            request = {"TopicArn": old.id, "AttributeName": name, "AttributeValue": value}
+            yield Call("sns", "SetTopicAttributes", request)
+    before, after = was.get("Subscription") or [], now.get("Subscription") or []
+    yield from _unsubscribe(old.id, [one for one in before if one not in after])
+    yield from _subscribe(old.id, [one for one in after if one not in before])
+    yield from _TAGGING.change(old, want)
 
 
-def _resubscribe(arn: str, before: list[Json], now: list[Json]) -> Steps[None]:
-    for subscription in now:
-        if subscription not in before:
-            yield _subscribe(arn, subscription)
-    gone = [(s["Protocol"], s["Endpoint"]) for s in before if s not in now]
-    if gone:
-        answer = yield Call("sns", "ListSubscriptionsByTopic", {"TopicArn": arn})
-        for subscription in answer["Subscriptions"]:
-            if (subscription["Protocol"], subscription["Endpoint"]) in gone:
-                yield Call("sns", "Unsubscribe", {"SubscriptionArn": subscription["SubscriptionArn"]})
+def _unsubscribe(topic: str, subscriptions: list[Json]) -> Steps[None]:
+    if not subscriptions:
+        return
+    listed = yield Call("sns", "ListSubscriptionsByTopic", {"TopicArn": topic})
+    gone = [(one["Protocol"], one["Endpoint"]) for one in subscriptions]
+    for one in listed["Subscriptions"]:
+        if (one["Protocol"], one["Endpoint"]) in gone and one["SubscriptionArn"].startswith("arn:"):
+            yield Call("sns", "Unsubscribe", {"SubscriptionArn": one["SubscriptionArn"]})
 
 
 def _read_topic(existing: Existing) -> Steps[Json]:
     yield Call("sns", "GetTopicAttributes", {"TopicArn": existing.id})
-    return {"TopicArn": existing.id, "TopicName": existing.id.rpartition(":")[2]}
+    name = existing.id.rpartition(":")[2]
+    return {**existing.desired.properties, "TopicArn": existing.id, "TopicName": name}
 
 
 def _delete_topic(existing: Existing) -> Steps[None]:
     yield Call("sns", "DeleteTopic", {"TopicArn": existing.id})
 
 
-TYPES = {
-    "AWS::SNS::Topic": ResourceType(
+# -- subscription ------------------------------------------------------------------------------------------
+
+# what SetSubscriptionAttributes takes, and what takes a removed one back; the scope goes before the policy it is for
+_SUBSCRIPTION_DEFAULTS = {
+    "FilterPolicyScope": "MessageAttributes",
+    "FilterPolicy": "",
+    "DeliveryPolicy": "",
+    "RawMessageDelivery": "false",
+    "RedrivePolicy": "",
+    "SubscriptionRoleArn": "",
+}
+
+
+def _region(want: Desired) -> str | None:
+    """The topic's region where a subscription names it: its calls go there."""
+    region = want.properties.get("Region")
+    return str(region) if region else None
+
+
+def _create_subscription(want: Desired) -> Steps[Identity]:
+    p = want.properties
+    attributes = {name: attribute(value) for name, value in pick(p, _SUBSCRIPTION_DEFAULTS).items()}
+    request: Json = {
+        **pick(p, ("TopicArn", "Protocol", "Endpoint")),
+        "Attributes": attributes,
+        "ReturnSubscriptionArn": True,
+    }
+    answer = yield Call("sns", "Subscribe", request, _region(want))
+    return Identity(answer["SubscriptionArn"])
+
+
+def _update_subscription(old: Existing, want: Desired) -> Steps[None]:
+    for name, default in _SUBSCRIPTION_DEFAULTS.items():
+        value = attribute(want.properties.get(name, default))
+        if value != attribute(old.desired.properties.get(name, default)):
+            request = {"SubscriptionArn": old.id, "AttributeName": name, "AttributeValue": value}
+            yield Call("sns", "SetSubscriptionAttributes", request, _region(want))
+
+
+def _read_subscription(existing: Existing) -> Steps[Json]:
+    request = {"SubscriptionArn": existing.id}
+    yield Call("sns", "GetSubscriptionAttributes", request, _region(existing.desired))
+    return {"Arn": existing.id}
+
+
+def _delete_subscription(existing: Existing) -> Steps[None]:
+    yield Call("sns", "Unsubscribe", {"SubscriptionArn": existing.id}, _region(existing.desired))
+
+
+# -- policies ----------------------------------------------------------------------------------------------
+
+_DEFAULT_ACTIONS = (
+    "GetTopicAttributes SetTopicAttributes AddPermission RemovePermission DeleteTopic Subscribe "
+    "ListSubscriptionsByTopic Publish"
+).split()
+
+
+def _set_policy(topic: str, policy: str) -> Call:
+    request = {"TopicArn": topic, "AttributeName": "Policy", "AttributeValue": policy}
+    return Call("sns", "SetTopicAttributes", request)
+
+
+def _default_policy(topic: str, account: str) -> str:
+    """The policy that a topic has from its creation: what deleting a policy leaves (snapshot of LocalStack's tests)."""
+    statement = {
+        "Sid": "__default_statement_ID",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": [f"SNS:{action}" for action in _DEFAULT_ACTIONS],
+        "Resource": topic,
+        "Condition": {"StringEquals": {"AWS:SourceOwner": account}},
+    }
+    return document({"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [statement]})
+
+
+def _reset(topics: Iterable[str], account: str) -> Steps[None]:
+    for topic in topics:
+        yield from missing_is_fine(_set_policy(topic, _default_policy(topic, account)), "NotFound")
+
+
+def _create_policy(want: Desired) -> Steps[Identity]:
+    for topic in want.properties["Topics"]:
+        yield _set_policy(topic, document(want.properties["PolicyDocument"]))
+    return Identity(physical_name("registry", 255, want.stack_name, want.logical_id, want.token))
+
+
+def _update_policy(old: Existing, want: Desired) -> Steps[None]:
+    now = want.properties["Topics"]
+    yield from _reset((topic for topic in old.desired.properties["Topics"] if topic not in now), want.account)
+    for topic in now:
+        yield _set_policy(topic, document(want.properties["PolicyDocument"]))
+
+
+def _read_policy(existing: Existing) -> Steps[Json]:
+    yield from ()
+    return {"Id": existing.id}
+
+
+def _delete_policy(existing: Existing) -> Steps[None]:
+    yield from _reset(existing.desired.properties["Topics"], existing.desired.account)
+
+
+def _create_inline(want: Desired) -> Steps[Identity]:
+    topic = str(want.properties["TopicArn"])
+    found = yield Call("sns", "GetTopicAttributes", {"TopicArn": topic})
+    if "__default_policy_ID" not in found["Attributes"].get("Policy", "__default_policy_ID"):
+        raise AwsError("AlreadyExists", "A policy already exists for the topic")
+    yield _set_policy(topic, document(want.properties["PolicyDocument"]))
+    return Identity(topic)
+
+
+def _update_inline(old: Existing, want: Desired) -> Steps[None]:
+    yield _set_policy(old.id, document(want.properties["PolicyDocument"]))
+
+
+def _read_inline(existing: Existing) -> Steps[Json]:
+    yield Call("sns", "GetTopicAttributes", {"TopicArn": existing.id})
+    return {}
+
+
+def _delete_inline(existing: Existing) -> Steps[None]:
+    yield from _reset([existing.id], existing.desired.account)
+
+
+TYPES = by_name(
+    ResourceType(
         type="AWS::SNS::Topic",
-        honoured=frozenset(
-            {*_ATTRIBUTES, "DataProtectionPolicy", "FifoTopic", "Subscription", "Tags", "TopicName"}
-        ),
-        naming=Naming("TopicName", max_length=256),
+        honoured=frozenset({*_TOPIC_DEFAULTS, "FifoTopic", "Subscription", "Tags", "TopicName"}),
+        naming=Naming("TopicName", max_length=256, ending=_fifo),
         create=_create_topic,
         read=_read_topic,
         update=_update_topic,
         delete=_delete_topic,
         error=_error,
-    )
-}
+    ),
+    ResourceType(
+        type="AWS::SNS::Subscription",
+        honoured=frozenset({*_SUBSCRIPTION_DEFAULTS, "Endpoint", "Protocol", "Region", "TopicArn"}),
+        create=_create_subscription,
+        read=_read_subscription,
+        update=_update_subscription,
+        delete=_delete_subscription,
+        error=_error,
+    ),
+    ResourceType(
+        type="AWS::SNS::TopicPolicy",
+        honoured=frozenset({"PolicyDocument", "Topics"}),
+        create=_create_policy,
+        read=_read_policy,
+        update=_update_policy,
+        delete=_delete_policy,
+        error=_error,
+    ),
+    ResourceType(
+        type="AWS::SNS::TopicInlinePolicy",
+        honoured=frozenset({"PolicyDocument", "TopicArn"}),
+        create=_create_inline,
+        read=_read_inline,
+        update=_update_inline,
+        delete=_delete_inline,
+        error=_error,
+    ),
+)

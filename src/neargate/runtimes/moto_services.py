@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import functools
 import importlib.util
 import json
 import threading
@@ -25,6 +26,7 @@ from neargate.model.errors import AwsError, not_implemented
 from neargate.model.moto import SERVICES, MotoRequest
 from neargate.model.operations import Context, Operation
 from neargate.model.records import Json, Tx
+from neargate.runtimes.moto_corrections import Asked, corrected, prepared
 
 log = structlog.get_logger()
 
@@ -151,10 +153,11 @@ class MotoServices:
         from botocore.exceptions import ClientError, ParamValidationError
 
         client = self._client(account, region, service)
+        asked = Asked(account, region, request)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                answer = getattr(client, xform_name(name))(**request)
+                answer = getattr(client, xform_name(name))(**prepared(service, name, asked))
         except ClientError as refused:
             error = refused.response.get("Error", {})
             status = refused.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
@@ -184,7 +187,7 @@ class MotoServices:
             ) from bug
         answer.pop("ResponseMetadata", None)
         plain: Json = _plain(answer)
-        return plain
+        return corrected(service, name, asked, plain)
 
     # -- loading --------------------------------------------------------------------------------------------------
 
@@ -215,11 +218,9 @@ class MotoServices:
     def _client(self, account: str, region: str, service: str) -> Any:
         key = (account, region, service)
         if key not in self._clients:
-            import botocore.session
             from botocore.config import Config
 
-            session = botocore.session.Session()
-            client = session.create_client(
+            client = _session().create_client(
                 service,
                 region_name=region,
                 endpoint_url=_endpoint(service, region),
@@ -230,6 +231,14 @@ class MotoServices:
             client.meta.events.register("before-send", _answered_by(self._stubber, account))
             self._clients[key] = client
         return self._clients[key]
+
+
+@functools.cache
+def _session() -> Any:
+    """One for the process: botocore keeps the models that it has read in it."""
+    import botocore.session
+
+    return botocore.session.Session()
 
 
 def _endpoint(service: str, region: str) -> str | None:

@@ -95,9 +95,18 @@ class Dispatcher:
     def context(self, tx: Tx, caller: Caller, request_id: str = "") -> Context:
         """What an operation needs, over a transaction that is already open."""
 
-        def invoke(service: str, operation: str, request: Json, *, role: str | None = None) -> Json:
+        def invoke(
+            service: str,
+            operation: str,
+            request: Json,
+            *,
+            role: str | None = None,
+            region: str | None = None,
+        ) -> Json:
             found = self.find(service, operation)
             actor = caller if role is None else _in_role(caller, role)
+            if region is not None:
+                actor = attrs.evolve(actor, region=region)
             if not found.reads:
                 _record_call(tx, actor, found)
             try:

@@ -58,8 +58,8 @@ def test_what_was_made_comes_back_with_the_same_ids(tmp_path: Path) -> None:
         "sns",
         "Subscribe",
         TopicArn=topic,
-        Protocol="email",
-        Endpoint="a@example.com",
+        Protocol="sqs",
+        Endpoint="arn:aws:sqs:us-east-1:000000000000:jobs",
         ReturnSubscriptionArn=True,
     )["SubscriptionArn"]
     first.call("sns", "DeleteTopic", TopicArn=gone)

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import attrs
+
 from neargate.model.operations import Caller, Settings
 from neargate.model.records import Tx
 from neargate.runtimes.moto_services import MotoServices
@@ -51,6 +53,10 @@ class Cloud:
 
     def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
         return asyncio.run(self.dispatcher.call(self.caller, service, operation, request))
+
+    def call_in(self, region: str, service: str, operation: str, **request: Any) -> dict[str, Any]:
+        caller = attrs.evolve(self.caller, region=region)
+        return asyncio.run(self.dispatcher.call(caller, service, operation, request))
 
     def write(self, work: Callable[[Tx], T]) -> T:
         async def run() -> T:

@@ -40,7 +40,9 @@ def carry_out(steps: Steps[T], cx: Context, role: str | None) -> T:
         call = next(steps)
         while True:
             try:
-                answer: Json = cx.invoke(call.service, call.operation, call.request, role=role)
+                answer: Json = cx.invoke(
+                    call.service, call.operation, call.request, role=role, region=call.region
+                )
             except AwsError as error:
                 call = steps.throw(error)
             else:

@@ -1,0 +1,86 @@
+"""What moto answers otherwise than AWS, as it leaves Neargate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.unit.services.cloud import ACCOUNT, REGION, Cloud, cloud
+
+pytest.importorskip("moto")
+
+
+@pytest.fixture
+def aws() -> Iterator[Cloud]:
+    with cloud() as made:
+        yield made
+
+
+def table(aws: Cloud, **more: Any) -> dict[str, Any]:
+    names = ("sk", "pk")
+    request = {
+        "TableName": "items",
+        "KeySchema": [
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in names],
+        **more,
+    }
+    aws.call("dynamodb", "CreateTable", **request)
+    described: dict[str, Any] = aws.call("dynamodb", "DescribeTable", TableName="items")["Table"]
+    return described
+
+
+def test_a_provisioned_table(aws: Cloud) -> None:
+    described = table(aws, ProvisionedThroughput={"ReadCapacityUnits": 1, "WriteCapacityUnits": 1})
+    assert "BillingModeSummary" not in described
+    assert "GlobalSecondaryIndexes" not in described
+    assert [each["AttributeName"] for each in described["AttributeDefinitions"]] == ["pk", "sk"]
+    assert len(described["TableId"]) == 36
+    again = aws.call("dynamodb", "DescribeTable", TableName="items")["Table"]
+    assert again["TableId"] == described["TableId"]
+
+
+def test_a_table_on_demand_and_its_index(aws: Cloud) -> None:
+    index = {
+        "IndexName": "by-sk",
+        "KeySchema": [{"AttributeName": "sk", "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    described = table(aws, BillingMode="PAY_PER_REQUEST", GlobalSecondaryIndexes=[index])
+    assert described["BillingModeSummary"].keys() == {"BillingMode", "LastUpdateToPayPerRequestDateTime"}
+    (seen,) = described["GlobalSecondaryIndexes"]
+    assert seen["IndexArn"] == f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/items/index/by-sk"
+    assert seen["ProvisionedThroughput"]["NumberOfDecreasesToday"] == 0
+
+
+def test_a_topic_gives_back_what_it_was_given(aws: Cloud) -> None:
+    attributes = {"FifoTopic": "true", "ArchivePolicy": '{"MessageRetentionPeriod":"30"}'}
+    arn = aws.call("sns", "CreateTopic", Name="news.fifo", Attributes=attributes)["TopicArn"]
+    seen = aws.call("sns", "GetTopicAttributes", TopicArn=arn)["Attributes"]
+    assert json.loads(seen["ArchivePolicy"]) == {"MessageRetentionPeriod": "30"}
+    assert "DeliveryPolicy" not in seen
+
+
+def test_nobody_confirms_a_mail(aws: Cloud) -> None:
+    arn = aws.call("sns", "CreateTopic", Name="news")["TopicArn"]
+    mail = aws.call("sns", "Subscribe", TopicArn=arn, Protocol="email", Endpoint="a@example.com")
+    (seen,) = aws.call("sns", "ListSubscriptionsByTopic", TopicArn=arn)["Subscriptions"]
+    assert seen["SubscriptionArn"] == "PendingConfirmation"
+    asked = aws.call("sns", "GetSubscriptionAttributes", SubscriptionArn=mail["SubscriptionArn"])
+    assert asked["Attributes"]["PendingConfirmation"] == "true"
+    assert asked["Attributes"]["SubscriptionPrincipal"] == f"arn:aws:iam::{ACCOUNT}:root"
+
+
+def test_setting_one_attribute_of_a_queue_keeps_its_policy(aws: Cloud) -> None:
+    allow = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    url = aws.call("sqs", "CreateQueue", QueueName="jobs", Attributes={"Policy": policy})["QueueUrl"]
+    aws.call("sqs", "SetQueueAttributes", QueueUrl=url, Attributes={"DelaySeconds": "3"})
+    seen = aws.call("sqs", "GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert json.loads(seen["Policy"]) == json.loads(policy)
+    assert seen["CreatedTimestamp"].isdigit()
