@@ -16,6 +16,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from botocore.awsrequest import AWSPreparedRequest
+
 from neargate.drivers.ecs import ServiceDriver, TaskDriver
 from neargate.drivers.pipelines import PipelineDriver
 from neargate.drivers.stacks import StackDriver
@@ -23,6 +25,7 @@ from neargate.fabric.memory import Machine, MemoryFabric
 from neargate.gateway.api import Api
 from neargate.gateway.front import Front
 from neargate.gateway.link_local import LinkLocal
+from neargate.gateway.own_api import OwnApi
 from neargate.gateway.task_side import TaskSide
 from neargate.model.cloudformation import Stack
 from neargate.model.codepipeline import Execution, Pipeline
@@ -37,7 +40,7 @@ from neargate.services.dispatch import Dispatcher
 from neargate.store.blobs import BlobDirectory
 from neargate.store.sqlite import SqliteStore
 from neargate.system import SystemIds
-from tests.scenarios.client import Client
+from tests.scenarios.client import Client, exchange
 from tests.scenarios.virtual_time import VirtualClock, loop
 
 T = TypeVar("T")
@@ -102,7 +105,8 @@ class RunningCloud:
         self.blobs = BlobDirectory(self._directory / "blobs")
         self.ids = SystemIds()
         self.dispatcher = Dispatcher(self.store, self.clock, self.ids, self.blobs, Settings())
-        self.front = Front(Api(self.dispatcher), self.blobs, {})
+        own = OwnApi(self.dispatcher, dict, _nothing_to_prune)
+        self.front = Front(Api(self.dispatcher), self.blobs, {"/_neargate/": own})
         self.client.serve(self.front)
         self.repositories = HeldGit(self._directory / "git")
         runtime = MemoryRuntime(self.world)
@@ -151,6 +155,12 @@ class RunningCloud:
         """One API call by boto3's own client through the ASGI front. Raises botocore's ClientError."""
         return await self.client.call(service, operation, parameters)
 
+    async def put(self, url: str, body: str) -> tuple[int, str]:
+        """A plain PUT to a URL of this server: the status and the body of the answer."""
+        request = AWSPreparedRequest("PUT", url, {}, body.encode(), None)
+        status, _, answer = await exchange(self.front, request)
+        return status, answer.decode()
+
     async def settle(self, *, within: float = PATIENCE) -> None:
         """Until nothing moves that will ever come to rest by itself."""
         await self.until(lambda: not self.moving(), within=within)
@@ -178,6 +188,10 @@ class RunningCloud:
         names = {image.id: image.reference for image in self.world.images.values()}
         running = (p.spec.image for p in self.world.containers.values() if p.state.status == "running")
         return sorted(names.get(image, image) for image in running)
+
+
+async def _nothing_to_prune() -> dict[str, Any]:
+    return {}
 
 
 def _moving(view: Reader) -> list[str]:

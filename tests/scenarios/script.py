@@ -19,6 +19,8 @@ import yaml
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
+from neargate.model.cloudformation import StackResource
+from neargate.model.records import Reader
 from neargate.runtimes.memory import cannot_start, exits, serves
 from tests.scenarios.client import input_shape, operation_names
 from tests.scenarios.cloud import RunningCloud
@@ -70,6 +72,7 @@ class Player:
         self._commands = scenario.commands
         self._values: dict[str, str] = {}
         self._seen: dict[str, int] = {}
+        self._urls: dict[tuple[str, str], str] = {}
         self._wording = Wording()
         for name in re.findall(r"StackName: *(\w+)", "\n".join(scenario.files.values())):
             self._wording.know_stack(name)
@@ -88,7 +91,7 @@ class Player:
             name, _, command = command.removeprefix("let ").partition(" = ")
             self._values[name.strip()] = str(await self._call(command, query))
             return None
-        words = shlex.split(command)
+        words = shlex.split(command) if not command.startswith("signal ") else command.split(" ")
         own = getattr(self, f"_do_{words[0].replace('-', '_')}", None)
         if own is not None:
             answer: str | None = await own(*words[1:])
@@ -142,6 +145,27 @@ class Player:
 
     async def _do_settle(self) -> None:
         await self._cloud.settle()
+
+    async def _do_until(self, stack: str, logical_id: str, status: str) -> None:
+        """Until a resource of a stack has a status."""
+
+        def reached(view: Reader) -> bool:
+            found = view.scan(StackResource)
+            return any(
+                r.logical_id == logical_id and r.status == status and r.stack.split("/")[2] == stack
+                for r in found
+            )
+
+        await self._cloud.until(lambda: self._cloud.store.read(reached))
+
+    async def _do_signal(self, stack: str, handle: str, *body: str) -> str:
+        """PUT a signal to the URL that a wait condition handle was last seen with."""
+        if (stack, handle) not in self._urls:
+            request = {"StackName": stack, "LogicalResourceId": handle}
+            found = await self._cloud.aws("cloudformation", "DescribeStackResource", **request)
+            self._urls[stack, handle] = found["StackResourceDetail"]["PhysicalResourceId"]
+        status, answer = await self._cloud.put(self._urls[stack, handle], " ".join(body))
+        return f"{status} {answer}"
 
     async def _do_wait(self, seconds: str) -> None:
         """Let virtual time pass."""

@@ -5,6 +5,7 @@ POST /_neargate/adopt      {region, groups: [{vpcs, subnets, security_groups}]}
 PUT  /_neargate/sources    {subject, repository, ref, path}
 GET  /_neargate/waiting    {stacks: {name: {resource: sentence}}, executions: {pipeline: sentence}}
 POST /_neargate/prune      remove everything this data directory owns from the engine (reset)
+PUT  /_neargate/wait/STACK-ID/LOGICAL-ID?Signature=…    a signal to a wait condition, as CloudFormation's URLs take it
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from neargate.model.records import Json, Reader, Tx
 from neargate.services.dispatch import Dispatcher
 
 Health = Callable[[], Json]
+_WAIT = "/_neargate/wait/"
 
 
 class OwnApi:
@@ -34,6 +36,9 @@ class OwnApi:
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            return
+        if scope["method"] == "PUT" and scope["path"].startswith(_WAIT):
+            await self._signal(scope, receive, send)
             return
         answers: dict[tuple[str, str], Callable[[Json], Awaitable[Json]]] = {
             ("GET", "/_neargate/health"): self._healthy,
@@ -53,6 +58,18 @@ class OwnApi:
             await _json(send, error.status, {"error": error.message, "code": error.code})
         except (KeyError, TypeError, ValueError) as error:
             await _json(send, 400, {"error": f"The request is not understood: {error!r}"})
+
+    async def _signal(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Whoever knows the URL may signal; the answer has no body, as S3's to a PUT."""
+        url = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+        request = {"Url": url, "Body": (await _body(receive)).decode("utf-8", "replace")}
+        try:
+            caller = root(DEFAULT_ACCOUNT, DEFAULT_REGION)  # the URL itself says whose stack it is
+            await self._dispatcher.call(caller, "cloudformation", "SignalWaitHandle", request)
+        except AwsError as error:
+            await _json(send, error.status, {"error": error.message, "code": error.code})
+        else:
+            await _json(send, 200, {})
 
     async def _healthy(self, request: Json) -> Json:
         return self._health()
@@ -108,13 +125,17 @@ def _what_is_waited_for(view: Reader) -> Json:
     return {"stacks": stacks, "executions": executions}
 
 
-async def _request(receive: Receive) -> Json:
+async def _body(receive: Receive) -> bytes:
     body = b""
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if not message.get("more_body", False):
-            break
+            return body
+
+
+async def _request(receive: Receive) -> Json:
+    body = await _body(receive)
     if not body:
         return {}
     value: Any = json.loads(body)

@@ -224,6 +224,53 @@ class StackResource:
 
 
 @attrs.frozen
+class Signal:
+    """What somebody sent to a wait condition."""
+
+    status: Literal["SUCCESS", "FAILURE"]
+    reason: str = ""
+    data: str = ""
+
+
+@attrs.frozen
+class WaitHandle:
+    """Where signals arrive, by their unique ids; the first one of an id counts. Whoever knows `token` may signal."""
+
+    KIND: ClassVar[str] = "cloudformation.wait-handle"
+
+    stack: str  # the stack's key
+    logical_id: str
+    token: str
+    signals: dict[str, Signal] = attrs.field(factory=dict)
+
+    @property
+    def key(self) -> str:
+        return f"{self.stack}/{self.logical_id}/{self.token}"
+
+
+@attrs.frozen
+class Wait:
+    """A resource that waits for `count` successes at `handle` (its key) for `timeout` seconds since `opened`.
+
+    `by_policy`: a CreationPolicy made it wait, and SignalResource signals it.
+    """
+
+    KIND: ClassVar[str] = "cloudformation.wait"
+
+    stack: str  # the stack's key
+    logical_id: str
+    handle: str
+    count: int
+    timeout: float
+    opened: float
+    by_policy: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.stack}/{self.logical_id}"
+
+
+@attrs.frozen
 class ChangeSet:
     """A create or update that is shown before it is done. It is found by its id even after its stack has gone.
 

@@ -12,6 +12,7 @@ from neargate.model.cloudformation import DELETED, Stack
 from neargate.model.errors import AwsError
 from neargate.model.records import Json
 from neargate.model.tags import upper
+from neargate.resources import waiting
 from neargate.resources.declaration import (
     Call,
     Desired,
@@ -154,6 +155,8 @@ TYPES = {
         error=_error,
         watches=frozenset({Stack.KIND}),
         nested=True,
+        handlerless=True,
         waits_always=True,
-    )
+    ),
+    **waiting.WAITING,
 }

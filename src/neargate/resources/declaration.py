@@ -42,9 +42,9 @@ class Desired:
     """What the template wants, evaluated: `properties` hold no intrinsic any more.
 
     `name` is the physical name: the one the template gives, or the one CloudFormation forms (None where the
-    type has no name property). `tags` are the template's tags for this resource merged over the stack's,
-    `system_tags` the aws:cloudformation:* ones (empty for types whose schema says so). `token` is the same for
-    every try of the same change.
+    type has no name property). `creation_policy` is the resource's attribute of that name. `tags` are the
+    template's tags for this resource merged over the stack's, `system_tags` the aws:cloudformation:* ones (empty
+    for types whose schema says so). `token` is the same for every try of the same change.
     """
 
     logical_id: str
@@ -57,6 +57,7 @@ class Desired:
     token: str
     tags: Tags = attrs.field(factory=dict)
     system_tags: Tags = attrs.field(factory=dict)
+    creation_policy: Json | None = None
 
     @property
     def all_tags(self) -> Tags:
@@ -100,14 +101,10 @@ class Waiting:
 
 @attrs.frozen
 class Failed:
-    """It will never stabilise. `message` and `code` become the handler's message and HandlerErrorCode.
-
-    `whole`: the message is all that the event says, as for types that are older than handlers.
-    """
+    """It will never stabilise. `message` and `code` become the handler's message and HandlerErrorCode."""
 
     message: str
     code: str = "NotStabilized"
-    whole: bool = False
 
 
 Readiness = Ready | Waiting | Failed
@@ -177,8 +174,9 @@ class ResourceType:
     `honoured` lists the top-level properties that have effect; another one in a template is refused before
     anything is created. `read` returns every attribute that GetAtt offers. `watches` names the record kinds
     (or `journal:TOPIC`) whose change may make it ready or gone. A `nested` one is a stack: every update of its
-    parent updates it, its own waits bound it, and its failures are worded by the stack, not by a handler. An EXPRESS
-    deployment waits even so for one that `waits_always`, because waiting is all it does.
+    parent updates it, its own waits bound it. The failures of one that is `handlerless` are not worded by a handler:
+    the message is all that an event says. An EXPRESS deployment waits even so for one that `waits_always`, because
+    waiting is all it does. One with `signals` may have a CreationPolicy.
     """
 
     type: str
@@ -195,4 +193,6 @@ class ResourceType:
     error: Callable[[str, AwsError], tuple[str, str]] = plain_error
     unhonoured: Mapping[str, str] = attrs.field(factory=dict)
     nested: bool = False
+    handlerless: bool = False
     waits_always: bool = False
+    signals: bool = False

@@ -141,6 +141,7 @@ def desired(
         token=token,
         tags=effective_tags(resource.type, properties, stack_tags),
         system_tags=_system_tags(resource.type, logical_id, place),
+        creation_policy=language.evaluate(resource.creation_policy, opened.scope),
     )
 
 

@@ -7,6 +7,7 @@ import importlib
 from neargate.resources.declaration import ResourceType
 
 _MODULES = {
+    "AWS::CDK": "waiting",
     "AWS::CloudFormation": "cloudformation",
     "AWS::CodeBuild": "codebuild",
     "AWS::CodePipeline": "codepipeline",

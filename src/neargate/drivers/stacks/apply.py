@@ -277,7 +277,7 @@ def check(cx: Context, stack: Stack, resource: StackResource, place: evaluation.
     if isinstance(seen, Failed):
         raise handlers.not_stabilised(declared, seen, token)
     if isinstance(seen, Waiting):
-        if not declared.nested and cx.now - resource.started > _patience(resource.type):
+        if not declared.waits_always and cx.now - resource.started > _patience(resource.type):
             raise handlers.failure_text(declared, "Exceeded attempts to wait", "NotStabilized", token)
         if seen.reason == resource.waiting_for:
             return False

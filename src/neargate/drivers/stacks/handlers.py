@@ -59,8 +59,8 @@ def failure(declared: ResourceType, verb: str, error: AwsError, token: str) -> H
 
 
 def failure_text(declared: ResourceType, message: str, code: str, token: str) -> HandlerFailed:
-    """`token` names the try; shown as the uuid that AWS's handlers get. Nested stacks have no handler."""
-    if declared.nested:
+    """`token` names the try; shown as the uuid that AWS's handlers get."""
+    if declared.handlerless:
         return HandlerFailed(message, code)
     shown = uuid5(NAMESPACE_URL, token)
     return HandlerFailed(
@@ -71,8 +71,6 @@ def failure_text(declared: ResourceType, message: str, code: str, token: str) ->
 
 def not_stabilised(declared: ResourceType, seen: Failed, token: str) -> HandlerFailed:
     """The event text for a resource that will never be ready, or never be gone."""
-    if seen.whole:
-        return HandlerFailed(seen.message, seen.code)
     return failure_text(declared, seen.message, seen.code, token)
 
 

@@ -6,6 +6,7 @@ from neargate.services.cloudformation import (
     operation_events,
     policies,
     rollbacks,
+    signals,
     stacks,
     templates,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "operation_events",
     "policies",
     "rollbacks",
+    "signals",
     "stacks",
     "templates",
 ]

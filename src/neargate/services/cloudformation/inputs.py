@@ -148,6 +148,26 @@ def check_supported(opened: evaluation.Opened) -> None:
             f"Neargate does not honour these resource properties yet: [{', '.join(refused)}] "
             "(docs/coverage.md#cloudformation). Nothing was created.",
         )
+    policies = [
+        f"{name} ({resource.type}) {policy}"
+        for name, resource in opened.live.items()
+        for policy in _unhonoured_policies(resource)
+    ]
+    if policies:
+        raise AwsError(
+            "ValidationError",
+            f"Neargate does not honour these resource attributes: [{', '.join(policies)}]. Nothing was created.",
+        )
+
+
+def _unhonoured_policies(resource: language.Resource) -> list[str]:
+    """A CreationPolicy where nothing waits for signals, and any UpdatePolicy: none of its types is here."""
+    found = []
+    if resource.creation_policy and not registry.find(resource.type).signals:
+        found.append("CreationPolicy")
+    if resource.update_policy:
+        found.append("UpdatePolicy")
+    return found
 
 
 def _is_unhonoured(type_name: str, prop: str) -> bool:
