@@ -65,7 +65,7 @@ class OwnApi:
         request = {"Url": url, "Body": (await _body(receive)).decode("utf-8", "replace")}
         try:
             caller = root(DEFAULT_ACCOUNT, DEFAULT_REGION)  # the URL itself says whose stack it is
-            await self._dispatcher.call(caller, "cloudformation", "SignalWaitHandle", request)
+            await self._dispatcher.call(caller, "cloudformation.signals", "SignalWaitHandle", request)
         except AwsError as error:
             await _json(send, error.status, {"error": error.message, "code": error.code})
         else:

@@ -1,7 +1,7 @@
 """AWS::CloudFormation::WaitCondition and its handle, which wait for somebody's signal; AWS::CDK::Metadata, which waits
 for nothing and does nothing.
 
-Handles and waits have no public operations of their own; `services/cloudformation/signals.py` answers these calls.
+Handles and waits have no public operations; `services/cloudformation/signals.py` answers these calls.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from neargate.resources.declaration import (
     handler_code,
 )
 
+_SIGNALS = "cloudformation.signals"
+
 
 def _own_words(verb: str, error: AwsError) -> tuple[str, str]:
     return error.message, handler_code(error)
@@ -39,7 +41,7 @@ def _place(want: Desired) -> Json:
 
 
 def _create_handle(want: Desired) -> Steps[Identity]:
-    answer = yield Call("cloudformation", "OpenWaitHandle", _place(want))
+    answer = yield Call(_SIGNALS, "OpenWaitHandle", _place(want))
     return Identity(answer["Url"])
 
 
@@ -49,7 +51,7 @@ def _read_handle(existing: Existing) -> Steps[Json]:
 
 
 def _delete_handle(existing: Existing) -> Steps[None]:
-    yield Call("cloudformation", "CloseWaitHandle", {"Url": existing.id})
+    yield Call(_SIGNALS, "CloseWaitHandle", {"Url": existing.id})
 
 
 # -- the condition -----------------------------------------------------------------------------------------
@@ -57,7 +59,7 @@ def _delete_handle(existing: Existing) -> Steps[None]:
 
 def _create_condition(want: Desired) -> Steps[Identity]:
     request = {**_place(want), **_expectation(want)}
-    answer = yield Call("cloudformation", "OpenWait", request)
+    answer = yield Call(_SIGNALS, "OpenWait", request)
     return Identity(answer["Id"])
 
 
@@ -78,7 +80,7 @@ def _refuse_update(old: Existing, want: Desired) -> Steps[None]:
 
 
 def _seen(existing: Existing) -> Steps[Json]:
-    answer = yield Call("cloudformation", "DescribeWait", _place(existing.desired))
+    answer = yield Call(_SIGNALS, "DescribeWait", _place(existing.desired))
     return answer
 
 
@@ -97,7 +99,7 @@ def _read_condition(existing: Existing) -> Steps[Json]:
 
 
 def _delete_condition(existing: Existing) -> Steps[None]:
-    yield Call("cloudformation", "CloseWait", _place(existing.desired))
+    yield Call(_SIGNALS, "CloseWait", _place(existing.desired))
 
 
 # -- metadata ----------------------------------------------------------------------------------------------

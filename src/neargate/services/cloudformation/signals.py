@@ -1,7 +1,7 @@
 """Signals: wait condition handles, the waits for them, and SignalResource.
 
-`OpenWaitHandle`, `CloseWaitHandle`, `OpenWait`, `CloseWait`, `DescribeWait` and `SignalWaitHandle` are no operations of
-the public API, which knows only AWS's. The resource types call the first five, the gateway the last.
+The operations of `cloudformation.signals` are not AWS's and cannot be called from outside: the resource types call
+them, and the gateway calls SignalWaitHandle.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.services.cloudformation.lookup import required
 
+SERVICE = "cloudformation.signals"
 PATH = "/_neargate/wait/"
 LONGEST = 12 * 3600  # seconds
 _PERIOD = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
 
 
-@operation("cloudformation", "OpenWaitHandle")
+@operation(SERVICE, "OpenWaitHandle")
 def open_wait_handle(cx: Context, request: Json) -> Json:
     """{StackName: id, LogicalResourceId} → {Url}: signals are to be PUT there."""
     stack_id, logical_id = request["StackName"], request["LogicalResourceId"]
@@ -43,14 +44,14 @@ def _handle_of(url: str) -> str:
     return f"{key_of(stack_id)}/{logical_id}/{token}"
 
 
-@operation("cloudformation", "CloseWaitHandle")
+@operation(SERVICE, "CloseWaitHandle")
 def close_wait_handle(cx: Context, request: Json) -> Json:
     """{Url}: nobody can signal it any more."""
     cx.tx.delete(WaitHandle, _handle_of(request["Url"]))
     return {}
 
 
-@operation("cloudformation", "SignalWaitHandle")
+@operation(SERVICE, "SignalWaitHandle")
 def signal_wait_handle(cx: Context, request: Json) -> Json:
     """{Url, Body}: one signal, `{"Status", "UniqueId", "Reason", "Data"}` as JSON."""
     handle = cx.tx.get(WaitHandle, _handle_of(request["Url"]))
@@ -78,7 +79,7 @@ def _deliver(cx: Context, handle: WaitHandle, identity: str, signal: Signal) -> 
 # -- waits -------------------------------------------------------------------------------------------------
 
 
-@operation("cloudformation", "OpenWait")
+@operation(SERVICE, "OpenWait")
 def open_wait(cx: Context, request: Json) -> Json:
     """{StackName: id, LogicalResourceId, Count, Handle and Timeout or Period} → {Id}: a wait condition's Ref."""
     stack_id, logical_id = request["StackName"], request["LogicalResourceId"]
@@ -121,7 +122,7 @@ def _seconds(period: str) -> int:
     return hours * 3600 + minutes * 60 + seconds
 
 
-@operation("cloudformation", "CloseWait")
+@operation(SERVICE, "CloseWait")
 def close_wait(cx: Context, request: Json) -> Json:
     """{StackName: id, LogicalResourceId}: nothing waits there any more."""
     wait = _wait(cx, request)
@@ -132,7 +133,7 @@ def close_wait(cx: Context, request: Json) -> Json:
     return {}
 
 
-@operation("cloudformation", "DescribeWait", reads=True)
+@operation(SERVICE, "DescribeWait", reads=True)
 def describe_wait(cx: Context, request: Json) -> Json:
     """{StackName: id, LogicalResourceId} → {State: WAITING, COMPLETE or FAILED; Count, Received, Data, Reason}."""
     wait = _wait(cx, request)
