@@ -165,6 +165,8 @@ def test_tags_are_put_over_and_taken_away(aws: Cloud) -> None:
 def test_a_service_linked_role_is_made_once_and_changed_by_nobody(aws: Cloud) -> None:
     made = aws.call("iam", "CreateServiceLinkedRole", AWSServiceName="ecs.amazonaws.com")["Role"]
     assert made["Arn"] == f"{ROOT}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
+    (trust,) = json.loads(unquote(made["AssumeRolePolicyDocument"]))["Statement"]
+    assert trust["Principal"] == {"Service": "ecs.amazonaws.com"}
     assert refused(aws, "CreateServiceLinkedRole", AWSServiceName="ecs.amazonaws.com") == (
         "InvalidInput",
         "Service role name AWSServiceRoleForECS has been taken in this account, please try a different suffix.",

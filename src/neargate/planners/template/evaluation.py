@@ -202,6 +202,8 @@ class Evaluator:
             return self._scope.pseudo(name)
         if name in self._scope.parameters:
             found = self._scope.parameters[name]
+            if found == "AWS::NoValue":
+                return _NO_VALUE  # a parameter that holds these words removes its place too (docs/facts-found.md)
             return list(found) if isinstance(found, (list, tuple)) else found
         return self._scope.references(name, None)
 

@@ -71,7 +71,7 @@ def create_service_linked_role(cx: Context, request: Json) -> Json:
             "InvalidInput",
             f"Service role name {name} has been taken in this account, please try a different suffix.",
         )
-    trust = {"Action": ["sts:AssumeRole"], "Effect": "Allow", "Principal": {"Service": [service]}}
+    trust = {"Action": ["sts:AssumeRole"], "Effect": "Allow", "Principal": {"Service": service}}
     role = Role(
         account=cx.account,
         name=name,

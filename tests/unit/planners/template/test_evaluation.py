@@ -20,7 +20,7 @@ def made(logical_id, attribute):
 
 
 SCOPE = Scope(
-    parameters={"Name": "shop", "Subnets": ["s1", "s2"], "Count": "3", "Empty": ""},
+    parameters={"Name": "shop", "Subnets": ["s1", "s2"], "Count": "3", "Empty": "", "Nothing": "AWS::NoValue"},
     account="111122223333",
     region="eu-west-1",
     stack_name="st",
@@ -45,6 +45,8 @@ VALUES = [
     ("!Ref AWS::StackId", "arn:stack"),
     ("!Ref AWS::NotificationARNs", ["arn:n"]),
     ("!Ref AWS::NoValue", None),
+    ("!Ref Nothing", None),
+    ("{A: !Ref Nothing, B: 1}", {"B": 1}),
     ("!GetAtt Web.Arn", "arn:web"),
     ("!GetAtt Web.Nested.Name", "n"),
     ("{'Fn::GetAtt': [Web, Port]}", 80),
