@@ -56,7 +56,7 @@ class Version:
 
     `etag` is without quotes. `part_sizes` are those of a multipart upload's parts, whose id is `upload_id`.
     `headers` are those that GetObject gives back, by member name (`CacheControl`…); `checksums` by member name
-    (`ChecksumCRC32`…) in base64.
+    (`ChecksumCRC32`…) in base64. `lock_mode` (GOVERNANCE or COMPLIANCE) holds until `retain_until`, epoch seconds.
     """
 
     id: str
@@ -75,6 +75,9 @@ class Version:
     acl: str = "private"
     checksums: dict[str, str] = attrs.field(factory=dict)
     checksum_type: str | None = None
+    lock_mode: str | None = None
+    retain_until: float | None = None
+    legal_hold: bool = False
 
     @property
     def is_marker(self) -> bool:

@@ -40,6 +40,8 @@ def _create_bucket(want: Desired) -> Steps[Identity]:
         request["CreateBucketConfiguration"] = {"LocationConstraint": want.region}
     if "OwnershipControls" not in p and "AccessControl" in p:
         request["ACL"] = _canned_acl(p)
+    if _has_lock(p):
+        request["ObjectLockEnabledForBucket"] = True
     yield Call("s3", "CreateBucket", request)
     name = want.name or ""
     for configuration in CONFIGURATIONS:
@@ -50,6 +52,10 @@ def _create_bucket(want: Desired) -> Steps[Identity]:
     if want.all_tags:
         yield _tag(name, want)
     return Identity(name)
+
+
+def _has_lock(properties: Json) -> bool:
+    return str(properties.get("ObjectLockEnabled", "")).lower() == "true"
 
 
 def _canned_acl(properties: Json) -> str:
@@ -64,6 +70,9 @@ def _tag(bucket: str, want: Desired) -> Call:
 
 def _update_bucket(old: Existing, want: Desired) -> Steps[None]:
     was, now = old.desired.properties, want.properties
+    if _has_lock(now) and not _has_lock(was) and "ObjectLockConfiguration" not in now:
+        enabled = {"ObjectLockEnabled": "Enabled"}
+        yield Call("s3", "PutObjectLockConfiguration", {"Bucket": old.id, "ObjectLockConfiguration": enabled})
     for configuration in CONFIGURATIONS:
         before, after = was.get(configuration.property), now.get(configuration.property)
         if after is None and before is not None:
@@ -126,7 +135,8 @@ TYPES = {
         ResourceType(
             type="AWS::S3::Bucket",
             honoured=frozenset(
-                {"AccessControl", "BucketName", "Tags"} | {each.property for each in CONFIGURATIONS}
+                {"AccessControl", "BucketName", "ObjectLockEnabled", "Tags"}
+                | {each.property for each in CONFIGURATIONS}
             ),
             naming=Naming("BucketName", max_length=63, style="lower"),
             create=_create_bucket,

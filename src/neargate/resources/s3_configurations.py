@@ -225,4 +225,17 @@ CONFIGURATIONS = (
         beside=("TransitionDefaultMinimumObjectSize",),
     ),
     Configuration("LoggingConfiguration", "PutBucketLogging", "BucketLoggingStatus", _logging),
+    Configuration(
+        "NotificationConfiguration",
+        "PutBucketNotificationConfiguration",
+        "NotificationConfiguration",
+        _notification,
+    ),
+    Configuration(
+        "ObjectLockConfiguration",
+        "PutObjectLockConfiguration",
+        "ObjectLockConfiguration",
+        _as_given,
+        default={"ObjectLockEnabled": "Enabled"},
+    ),
 )

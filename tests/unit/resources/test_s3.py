@@ -173,6 +173,34 @@ async def test_an_acl_without_ownership_fails_as_on_s3(stacks: Stacks) -> None:
     )
 
 
+async def test_a_lock_with_and_without_a_default(stacks: Stacks) -> None:
+    await stacks.make(Files=bucket(ObjectLockEnabled="true"))
+    enabled = {"ObjectLockEnabled": "Enabled"}
+    assert await settings(stacks, "GetObjectLockConfiguration") == {"ObjectLockConfiguration": enabled}
+    rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 2}}
+    configuration = {**enabled, "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": "2"}}}
+    await stacks.change(Files=bucket(ObjectLockEnabled=True, ObjectLockConfiguration=configuration))
+    assert await settings(stacks, "GetObjectLockConfiguration") == {
+        "ObjectLockConfiguration": {**enabled, "Rule": rule}
+    }
+    await stacks.change(Files=bucket(ObjectLockEnabled=True))
+    assert await settings(stacks, "GetObjectLockConfiguration") == {"ObjectLockConfiguration": enabled}
+
+
+async def test_notifications_go_to_a_queue_of_the_same_template(stacks: Stacks) -> None:
+    await stacks.call("sqs", "CreateQueue", QueueName="events")
+    arn = "arn:aws:sqs:us-east-1:000000000000:events"
+    rules = [{"Name": "prefix", "Value": "in/"}]
+    queue = {"Queue": arn, "Event": "s3:ObjectCreated:*", "Filter": {"S3Key": {"Rules": rules}}}
+    await stacks.make(Files=bucket(NotificationConfiguration={"QueueConfigurations": [queue]}))
+    got = await stacks.call("s3", "GetBucketNotificationConfiguration", Bucket="files")
+    (one,) = got["QueueConfigurations"]
+    assert (one["QueueArn"], one["Events"]) == (arn, ["s3:ObjectCreated:*"])
+    assert one["Filter"] == {"Key": {"FilterRules": rules}}
+    await stacks.change(Files=bucket())
+    assert await settings(stacks, "GetBucketNotificationConfiguration") == {}
+
+
 @pytest.mark.parametrize("name", ["ReplicationConfiguration", "InventoryConfigurations"])
 async def test_what_would_have_no_effect_is_refused(stacks: Stacks, name: str) -> None:
     with pytest.raises(AwsError, match=name):

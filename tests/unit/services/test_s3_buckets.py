@@ -323,7 +323,8 @@ def test_configurations_are_recorded_as_given(aws: Cloud) -> None:
     website = {"IndexDocument": {"Suffix": "index.html"}}
     logging = {"LoggingEnabled": {"TargetBucket": "web", "TargetPrefix": "log/"}}
     rule = {"ID": "old", "Status": "Enabled", "Filter": {}, "Expiration": {"Days": 1}}
-    events = {"TopicConfigurations": [{"Id": "t", "TopicArn": "arn:t", "Events": ["s3:ObjectCreated:*"]}]}
+    topic = aws.call("sns", "CreateTopic", Name="t")["TopicArn"]
+    events = {"TopicConfigurations": [{"Id": "t", "TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}]}
     s3(aws, "PutBucketCors", CORSConfiguration=cors)
     s3(aws, "PutBucketWebsite", WebsiteConfiguration=website)
     s3(aws, "PutBucketLogging", BucketLoggingStatus=logging)

@@ -10,6 +10,7 @@ from neargate.model.records import Json
 from neargate.model.s3 import BucketRecord, ObjectRecord, PartRecord, UploadRecord
 from neargate.model.tags import from_list
 from neargate.services.s3.lookup import access_denied, invalid_argument, owner, refuse, the_bucket
+from neargate.services.s3.object_lock import locked
 from neargate.services.s3.positions import read_position, token_of
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
@@ -30,7 +31,7 @@ _ALL_BUCKETS = 10_000
 def create_bucket(cx: Context, request: Json) -> Json:
     """In us-east-1, and only there, making one's own bucket again succeeds and changes nothing."""
     grants = ("GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP")
-    refuse("CreateBucket", request, "ObjectLockEnabledForBucket", *grants)
+    refuse("CreateBucket", request, *grants)
     if request.get("BucketNamespace", "global") != "global":
         refuse("CreateBucket", request, "BucketNamespace")
     name = request["Bucket"]
@@ -56,17 +57,16 @@ def create_bucket(cx: Context, request: Json) -> Json:
     if existing is not None:
         _refuse_existing(cx, existing)
         return location
-    cx.tx.put(
-        BucketRecord(
-            name=name,
-            account=cx.account,
-            region=region,
-            created=float(int(cx.now)),
-            ownership=ownership,
-            public_access_block=_BLOCKED,
-            tags=from_list(configuration.get("Tags")) or None,
-        )
+    bucket = BucketRecord(
+        name=name,
+        account=cx.account,
+        region=region,
+        created=float(int(cx.now)),
+        ownership=ownership,
+        public_access_block=_BLOCKED,
+        tags=from_list(configuration.get("Tags")) or None,
     )
+    cx.tx.put(locked(bucket) if request.get("ObjectLockEnabledForBucket") else bucket)
     return location
 
 

@@ -1,7 +1,7 @@
-"""Bucket configurations that are recorded as given: website, CORS, lifecycle, logging, notifications; and those
-that are only asked for, which say what S3 says of a bucket that has none.
+"""Bucket configurations that are recorded as given: website, CORS, lifecycle, logging; and those that are only asked
+for, which say what S3 says of a bucket that has none.
 
-Recorded means just that: nothing expires, is logged, or is notified yet.
+Recorded means just that: nothing expires or is logged yet.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def delete_bucket_lifecycle(cx: Context, request: Json) -> Json:
     return {}
 
 
-# -- logging and notifications: an empty configuration is none -----------------------------------------------
+# -- logging: an empty configuration is none -----------------------------------------------------------------
 
 
 @operation("s3", "PutBucketLogging")
@@ -166,24 +166,6 @@ def get_bucket_logging(cx: Context, request: Json) -> Json:
     return dict(the_bucket(cx, request).configurations.get("logging", {}))
 
 
-@operation("s3", "PutBucketNotificationConfiguration")
-def put_bucket_notification_configuration(cx: Context, request: Json) -> Json:
-    given = request["NotificationConfiguration"]
-    configuration: Json = {}
-    for name, targets in given.items():
-        if name == "EventBridgeConfiguration":
-            configuration[name] = targets or {}
-        elif targets:
-            configuration[name] = [{**target, "Id": target.get("Id") or cx.ids.uuid()} for target in targets]
-    _record(cx, request, "notification", configuration or None)
-    return {}
-
-
-@operation("s3", "GetBucketNotificationConfiguration", reads=True)
-def get_bucket_notification_configuration(cx: Context, request: Json) -> Json:
-    return dict(the_bucket(cx, request).configurations.get("notification", {}))
-
-
 # -- what no bucket here has ---------------------------------------------------------------------------------
 
 
@@ -192,13 +174,6 @@ def get_bucket_replication(cx: Context, request: Json) -> Json:
     bucket = the_bucket(cx, request)
     message = "The replication configuration was not found"
     return _recorded(bucket, "replication", "ReplicationConfigurationNotFoundError", message)
-
-
-@operation("s3", "GetObjectLockConfiguration", reads=True)
-def get_object_lock_configuration(cx: Context, request: Json) -> Json:
-    bucket = the_bucket(cx, request)
-    message = "Object Lock configuration does not exist for this bucket"
-    return _recorded(bucket, "object-lock", "ObjectLockConfigurationNotFoundError", message)
 
 
 @operation("s3", "GetBucketAccelerateConfiguration", reads=True)

@@ -20,6 +20,7 @@ from neargate.services.s3.lookup import (
     the_object,
     version_of,
 )
+from neargate.services.s3.notifications import publish
 from neargate.services.s3.uploads import draft, encryption_of, store
 
 _CHANGES = ("StorageClass", "WebsiteRedirectLocation", "ServerSideEncryption")
@@ -44,6 +45,7 @@ def copy_object(cx: Context, request: Json) -> Json:
         )
     wanted = draft(cx, "CopyObject", bucket, request)
     version = store(cx, bucket, key, _copied(source, wanted, request, replaces))
+    publish(cx, bucket, "ObjectCreated:Copy", key, version)
     return {
         "CopyObjectResult": {
             "ETag": f'"{version.etag}"',

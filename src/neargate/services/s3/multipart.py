@@ -17,6 +17,7 @@ from neargate.services.s3.conditions import check_write
 from neargate.services.s3.integrity import checksum, decoded, digest, encoded, receive, sent_checksums
 from neargate.services.s3.listing import fill_page, page_limit, speller
 from neargate.services.s3.lookup import invalid_argument, malformed, owner, refuse, shown_version, the_bucket
+from neargate.services.s3.notifications import publish
 from neargate.services.s3.uploads import draft, encryption_of, store
 
 _MIN_PART = 5 * 1024 * 1024
@@ -145,7 +146,9 @@ def complete_multipart_upload(cx: Context, request: Json) -> Json:
         checksum_type=upload.checksum_type if checksums else None,
     )
     _forget(cx, upload)
-    return _completed(cx, bucket, key, store(cx, bucket, key, version))
+    stored = store(cx, bucket, key, version)
+    publish(cx, bucket, "ObjectCreated:CompleteMultipartUpload", key, stored)
+    return _completed(cx, bucket, key, stored)
 
 
 def _completed(cx: Context, bucket: BucketRecord, key: str, version: Version) -> Json:

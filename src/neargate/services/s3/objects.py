@@ -9,6 +9,7 @@ from neargate.model.s3 import BucketRecord, Version
 from neargate.services.s3.buckets import headless
 from neargate.services.s3.conditions import byte_range, check_read, part_range
 from neargate.services.s3.lookup import refuse, shown_version, the_bucket, the_version
+from neargate.services.s3.object_lock import shown
 from neargate.services.s3.uploads import encryption_of
 
 _ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
@@ -105,6 +106,7 @@ def _described(bucket: BucketRecord, version: Version, request: Json, wanted: tu
         "VersionId": shown_version(bucket, version),
         "StorageClass": None if version.storage_class == "STANDARD" else version.storage_class,
         "TagCount": len(version.tags) or None,
+        **shown(version),
         **encryption_of(version),
     }
     if wanted is not None and version.size:

@@ -12,6 +12,7 @@ from neargate.model.records import Json
 from neargate.model.s3 import BucketRecord
 from neargate.model.tags import Tags, from_list, upper
 from neargate.services.s3.lookup import malformed, refuse, the_bucket
+from neargate.services.s3.object_lock import refuse_suspension
 
 _SSE_S3: Json = {
     "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}]
@@ -31,6 +32,8 @@ def put_bucket_versioning(cx: Context, request: Json) -> Json:
         raise AwsError("IllegalVersioningConfigurationException", "The Versioning element must be specified")
     if status not in {"Enabled", "Suspended"}:
         raise malformed()
+    if status == "Suspended":
+        refuse_suspension(bucket)
     cx.tx.put(attrs.evolve(bucket, versioning=status))
     return {}
 

@@ -16,6 +16,8 @@ from neargate.services.s3.access import object_acl
 from neargate.services.s3.conditions import check_write
 from neargate.services.s3.integrity import receive
 from neargate.services.s3.lookup import invalid_argument, refuse, shown_version, the_bucket
+from neargate.services.s3.notifications import publish
+from neargate.services.s3.object_lock import protected
 from neargate.services.s3.settings import checked_tags, default_encryption
 
 HEADERS = (
@@ -35,9 +37,6 @@ _NOT_HONOURED = (
     "SSECustomerAlgorithm",
     "SSECustomerKey",
     "SSEKMSEncryptionContext",
-    "ObjectLockMode",
-    "ObjectLockRetainUntilDate",
-    "ObjectLockLegalHoldStatus",
     "ObjectLockEventHold",
     "WriteOffsetBytes",
 )
@@ -63,6 +62,7 @@ def put_object(cx: Context, request: Json) -> Json:
             checksum_type="FULL_OBJECT" if received.checksums else None,
         ),
     )
+    publish(cx, bucket, "ObjectCreated:Put", key, version)
     return {
         "ETag": f'"{version.etag}"',
         **version.checksums,
@@ -90,7 +90,7 @@ def draft(cx: Context, name: str, bucket: BucketRecord, request: Json) -> Versio
     encryption, kms_key = default_encryption(bucket)
     if "ServerSideEncryption" in request:
         encryption, kms_key = request["ServerSideEncryption"], request.get("SSEKMSKeyId")
-    return Version(
+    version = Version(
         id="",
         modified=float(int(cx.now)),
         content_type=request.get("ContentType") or "binary/octet-stream",
@@ -102,6 +102,7 @@ def draft(cx: Context, name: str, bucket: BucketRecord, request: Json) -> Versio
         kms_key=kms_key,
         acl=object_acl(name, bucket, request),
     )
+    return protected(cx, bucket, request, version)
 
 
 def store(cx: Context, bucket: BucketRecord, key: str, version: Version) -> Version:

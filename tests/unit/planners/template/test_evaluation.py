@@ -20,7 +20,13 @@ def made(logical_id, attribute):
 
 
 SCOPE = Scope(
-    parameters={"Name": "shop", "Subnets": ["s1", "s2"], "Count": "3", "Empty": "", "Nothing": "AWS::NoValue"},
+    parameters={
+        "Name": "shop",
+        "Subnets": ["s1", "s2"],
+        "Count": "3",
+        "Empty": "",
+        "Nothing": "AWS::NoValue",
+    },
     account="111122223333",
     region="eu-west-1",
     stack_name="st",
