@@ -164,7 +164,10 @@ def key_of(stack_id: str) -> str:
 
 @attrs.frozen
 class Made:
-    """A real resource as a handler made it: its physical id, and the wish it was made from."""
+    """A real resource as a handler made it: its physical id, and the wish it was made from.
+
+    `masked` are the properties as others may see them, None where nothing of them is secret.
+    """
 
     physical_id: str
     properties: Json
@@ -177,6 +180,12 @@ class Made:
     deletion_policy: str = "Delete"
     update_replace_policy: str = "Delete"
     metadata: Json | None = None
+    masked: Json | None = None
+
+    @property
+    def shown(self) -> Json:
+        """What events may show."""
+        return self.properties if self.masked is None else self.masked
 
 
 @attrs.frozen

@@ -12,10 +12,12 @@ import attrs
 
 from neargate.model.cloudformation import Made, StackInput
 from neargate.model.errors import AwsError
+from neargate.model.records import Json
 from neargate.model.tags import Tags
 from neargate.model.zones import zones
 from neargate.planners import template as language
 from neargate.planners.physical_names import physical_name
+from neargate.planners.template.references import Reference, replaced
 from neargate.planners.template.values import changed_paths, same
 from neargate.resources import registry, schemas
 from neargate.resources.declaration import Desired, Existing, ResourceType
@@ -26,9 +28,17 @@ def zone_names(region: str) -> tuple[str, ...]:
     return tuple(zone.name for zone in zones(region))
 
 
+def as_written(reference: Reference) -> str | None:
+    """Leaves a dynamic reference alone."""
+    return None
+
+
 @attrs.frozen
 class Place:
-    """Where a stack stands: what pseudo parameters and cross-stack functions need."""
+    """Where a stack stands: what pseudo parameters, cross-stack functions and dynamic references need.
+
+    `plain` answers the dynamic references whose value is part of the properties; None leaves one as written.
+    """
 
     account: str
     region: str
@@ -37,6 +47,7 @@ class Place:
     zones: Callable[[str], tuple[str, ...]]
     export: Callable[[str], str | None]
     notification_arns: tuple[str, ...] = ()
+    plain: Callable[[Reference], str | None] = as_written
 
 
 @attrs.frozen
@@ -127,7 +138,7 @@ def desired(
     `seed` decides a formed name's tail; `kept_name` is the formed name of the one that exists already.
     """
     resource = opened.live[logical_id]
-    properties = language.evaluate_resource(resource, opened.scope)
+    properties = evaluated(resource, opened, place)
     declared = registry.find(resource.type)
     name = _name(declared, properties, place.stack_name, logical_id, seed, kept_name)
     return Desired(
@@ -143,6 +154,28 @@ def desired(
         system_tags=_system_tags(resource.type, logical_id, place),
         creation_policy=language.evaluate(resource.creation_policy, opened.scope),
     )
+
+
+def evaluated(resource: language.Resource, opened: Opened, place: Place) -> Json:
+    """A resource's properties: functions carried out, plain dynamic references looked up."""
+    properties: Json = replaced(language.evaluate_resource(resource, opened.scope), place.plain)
+    return properties
+
+
+def masked(opened: Opened, logical_id: str) -> Json | None:
+    """A resource's properties with a mask where a NoEcho parameter stands; None where the template has none."""
+    hidden = {
+        name: ["****"] if parameter.is_list else "****"
+        for name, parameter in opened.template.parameters.items()
+        if parameter.no_echo
+    }
+    if not hidden:
+        return None
+    scope = attrs.evolve(opened.scope, parameters={**opened.scope.parameters, **hidden})
+    try:
+        return language.evaluate_resource(opened.live[logical_id], scope)
+    except AwsError:
+        return {}  # a function that cannot work on the mask
 
 
 def _name(

@@ -10,11 +10,12 @@ import json
 
 import attrs
 
-from neargate.drivers.stacks import handlers, protection
+from neargate.drivers.stacks import handlers, protection, references
 from neargate.drivers.stacks.journal import VALIDATION_FAILED, resource_event
 from neargate.model.cloudformation import REVERTED, Made, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
+from neargate.model.records import Json
 from neargate.planners import template as language
 from neargate.resources import evaluation, registry, schemas
 from neargate.resources.declaration import Desired, Existing, Failed, Naming, ResourceType, Waiting
@@ -43,6 +44,7 @@ def begin(
     wanted = operation.wanted
     assert wanted is not None
     made = resource.made
+    place = references.looking_up(cx, place, stack.role_arn)
     want = evaluation.desired(
         opened,
         logical_id,
@@ -55,7 +57,7 @@ def begin(
     try:
         _start(cx, stack, operation, resource.touched(operation, cx.now), want, opened, place)
     except handlers.HandlerFailed as failed:
-        failed.properties = want.properties
+        failed.properties = _shown(opened, want)
         raise
 
 
@@ -87,6 +89,12 @@ def _start(
         _update(cx, stack, resource, declared, made, want, needs, opened)
 
 
+def _shown(opened: evaluation.Opened, want: Desired) -> Json:
+    """What events may show of a wish."""
+    masked = evaluation.masked(opened, want.logical_id)
+    return want.properties if masked is None else masked
+
+
 def current(
     cx: Context, stack: Stack, operation: StackOperation, logical_id: str, type_name: str
 ) -> StackResource:
@@ -105,7 +113,7 @@ def _create(
     needs: list[str],
     opened: evaluation.Opened,
 ) -> None:
-    resource = resource_event(cx, stack, resource, "CREATE_IN_PROGRESS", properties=want.properties)
+    resource = resource_event(cx, stack, resource, "CREATE_IN_PROGRESS", properties=_shown(opened, want))
     made = _with_policies(_make(cx, stack, resource.type, want, needs), opened, want.logical_id)
     resource = attrs.evolve(resource, made=made)
     resource = resource_event(cx, stack, resource, "CREATE_IN_PROGRESS", INITIATED)
@@ -152,7 +160,7 @@ def _replace(
         kept_name=made.name if shared else None,
     )
     resource = resource_event(
-        cx, stack, resource, "UPDATE_IN_PROGRESS", REPLACING, properties=want.properties
+        cx, stack, resource, "UPDATE_IN_PROGRESS", REPLACING, properties=_shown(opened, want)
     )
     fresh = _with_policies(_make(cx, stack, declared.type, formed, needs), opened, want.logical_id)
     resource = attrs.evolve(resource, made=fresh, type=declared.type, leftover=made)
@@ -170,7 +178,7 @@ def _update(
     needs: list[str],
     opened: evaluation.Opened,
 ) -> None:
-    resource = resource_event(cx, stack, resource, "UPDATE_IN_PROGRESS", properties=want.properties)
+    resource = resource_event(cx, stack, resource, "UPDATE_IN_PROGRESS", properties=_shown(opened, want))
     place_of = Existing(
         made.physical_id, attrs.evolve(want, properties=made.properties, name=made.name, tags=made.tags)
     )
@@ -181,25 +189,28 @@ def _update(
 
 
 def _changed(cx: Context, stack: Stack, declared: ResourceType, old: Existing, want: Desired) -> Made:
-    _check_properties(declared.type, want, stack)
+    whole = references.revealed(cx, want, stack.role_arn)
+    _check_properties(declared.type, whole, stack)
     assert declared.update is not None
     try:
-        handlers.carry_out(declared.update(old, want), cx, stack.role_arn)
+        handlers.carry_out(declared.update(old, whole), cx, stack.role_arn)
         made = Made(old.id, want.properties, want.name, want.tags, want.system_tags)
-        return handlers.read(declared, made, Existing(old.id, want), cx, stack.role_arn)
+        return handlers.read(declared, made, Existing(old.id, whole), cx, stack.role_arn)
     except AwsError as error:
         raise handlers.failure(declared, "Update", error, want.token) from error
 
 
 def _make(cx: Context, stack: Stack, type_name: str, want: Desired, needs: list[str]) -> Made:
     declared = registry.find(type_name)
-    _check_properties(type_name, want, stack)
+    whole = references.revealed(cx, want, stack.role_arn)
+    _check_properties(type_name, whole, stack)
     try:
-        return handlers.make(declared, want, needs, cx, stack.role_arn)
+        made = handlers.make(declared, whole, needs, cx, stack.role_arn)
+        return references.concealed(made, want)
     except AwsError as error:
         failed = handlers.failure(declared, "Create", error, want.token)
         if failed.code == "AlreadyExists" and declared.naming is not None:
-            failed = _name_taken(cx, stack, declared, declared.naming, want) or failed
+            failed = _name_taken(cx, stack, declared, declared.naming, whole) or failed
         raise failed from error
 
 
@@ -242,6 +253,7 @@ def _with_policies(made: Made, opened: evaluation.Opened, logical_id: str) -> Ma
             language.evaluate(resource.update_replace_policy, opened.scope) or "Delete"
         ),
         metadata=dict(resource.metadata) if resource.metadata else None,
+        masked=evaluation.masked(opened, logical_id),
     )
 
 

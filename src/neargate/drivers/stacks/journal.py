@@ -36,7 +36,7 @@ def resource_event(
     own status alone (the removal of a leftover).
     """
     meant = about or resource.made
-    shown = properties if properties is not None else meant.properties if meant else None
+    shown = properties if properties is not None else meant.shown if meant else None
     body: Json = {
         "LogicalResourceId": resource.logical_id,
         "PhysicalResourceId": meant.physical_id if meant else "",

@@ -12,7 +12,8 @@ from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Json
 from neargate.planners import template as language
-from neargate.resources import evaluation
+from neargate.planners.template import references
+from neargate.resources import evaluation, lookups
 
 # AWS type of a parameter -> the EC2 operation and the request member that takes its value
 _LOOKUPS: dict[str, tuple[str, str, str]] = {
@@ -35,7 +36,9 @@ def validate(cx: Context, stack: Stack, operation: StackOperation) -> None:
     template = language.parse(wanted.template)
     missing = [
         f"parameter value {value} for parameter name {name} does not exist"
-        for name, type_name, value in language.typed_references(template, wanted.parameters)
+        for name, type_name, value in language.typed_references(
+            template, {**wanted.parameters, **wanted.resolved}
+        )
         if not _exists(cx, type_name, value)
     ]
     if missing:
@@ -46,7 +49,19 @@ def validate(cx: Context, stack: Stack, operation: StackOperation) -> None:
     if unknown:
         finish.apply_impossible(cx, stack, operation, f"No export named {unknown[0]} found")
         return
+    wrong = _misplaced(cx, stack, wanted)
+    if wrong is not None:
+        finish.apply_impossible(cx, stack, operation, wrong)
+        return
     cx.tx.put(attrs.evolve(stack, operation=attrs.evolve(operation, phase="apply")))
+
+
+def _misplaced(cx: Context, stack: Stack, wanted: StackInput) -> str | None:
+    """What is wrong with references to secure parameters that name no version: AWS looks at these only now."""
+    if "resolve:ssm-secure" not in wanted.template:
+        return None
+    opened = evaluation.open_stack(wanted, place_of(cx.tx, stack), {})
+    return references.misplaced(list(lookups.places(opened)), versioned=False)
 
 
 def _unknown_imports(cx: Context, stack: Stack, wanted: StackInput) -> list[str]:
@@ -58,6 +73,8 @@ def _unknown_imports(cx: Context, stack: Stack, wanted: StackInput) -> list[str]
 
 
 def _exists(cx: Context, type_name: str, value: str) -> bool:
+    if type_name == language.SSM_NAME:
+        return bool(value) and lookups.parameter(cx.invoke, value, None) is not None
     lookup = _LOOKUPS.get(type_name)
     if lookup is None:
         return False  # nothing of that kind can exist here

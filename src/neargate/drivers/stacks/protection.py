@@ -30,6 +30,6 @@ def protected_from_removal(
         try:
             check(operation.policy, "Update:Delete", resource)
         except handlers.HandlerFailed as denied:
-            denied.properties = resource.made.properties
+            denied.properties = resource.made.shown
             found[name] = (resource, denied)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from neargate.drivers.stacks import handlers, nested
+from neargate.drivers.stacks import handlers, nested, references
 from neargate.drivers.stacks.journal import resource_event
 from neargate.model.cloudformation import REVERTED, Made, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
@@ -82,6 +82,7 @@ def _update_back(cx: Context, stack: Stack, resource: StackResource, place: eval
         return
     old = evaluation.existing(made, resource.logical_id, place)
     want = evaluation.existing(before, resource.logical_id, place).desired
+    want = references.revealed(cx, want, stack.role_arn)
     try:
         handlers.carry_out(declared.update(old, want), cx, stack.role_arn)
     except AwsError as error:

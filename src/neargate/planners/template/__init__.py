@@ -32,6 +32,7 @@ from neargate.planners.template.nouns import (
     Unknown,
 )
 from neargate.planners.template.parameters import (
+    SSM_NAME,
     parameter_values,
     resolve_parameters,
     ssm_references,
@@ -48,6 +49,7 @@ from neargate.planners.template.validation import validate
 __all__ = [
     "INCLUDE",
     "LANGUAGE_EXTENSIONS",
+    "SSM_NAME",
     "UNKNOWN",
     "Evaluator",
     "Output",

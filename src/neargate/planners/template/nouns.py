@@ -53,6 +53,11 @@ class Parameter:
     constraint_description: str | None = None
 
     @property
+    def is_ssm_value(self) -> bool:
+        """Its value is the name of an SSM parameter, whose value Ref returns."""
+        return ssm_value_type(self.type) is not None
+
+    @property
     def is_list(self) -> bool:
         """Ref returns a list."""
         inner = ssm_value_type(self.type) or self.type

@@ -13,6 +13,7 @@ from neargate.planners.template.nouns import Parameter, Template, invalid, ssm_v
 from neargate.planners.template.patterns import compiled
 from neargate.planners.template.scalars import is_scalar, text_of
 
+SSM_NAME = "AWS::SSM::Parameter::Name"
 AWS_TYPES = frozenset(
     "AWS::EC2::" + name
     for name in (
@@ -74,7 +75,7 @@ def _is_type(type_name: str) -> bool:
     inner = ssm_value_type(type_name)
     if inner is not None:
         return inner in ("String", "List<String>", "CommaDelimitedList") or _is_aws(inner)
-    return type_name in _PLAIN or type_name == "AWS::SSM::Parameter::Name" or _is_aws(type_name)
+    return type_name in _PLAIN or type_name == SSM_NAME or _is_aws(type_name)
 
 
 def _is_aws(type_name: str) -> bool:
@@ -234,11 +235,14 @@ def parameter_values(template: Template, values: Mapping[str, str]) -> dict[str,
 
 
 def typed_references(template: Template, values: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """(parameter, AWS type, value) for every value that must name something that exists; a list counts by item."""
+    """(parameter, AWS type, value) for every value that must name something that exists; a list counts by item.
+
+    `values` are those of `resolve_parameters`, with an SSM parameter's looked-up value in place of its name.
+    """
     found = []
     for name, parameter in template.parameters.items():
-        inner = parameter.type.removeprefix("List<").removesuffix(">")
-        if inner in AWS_TYPES and name in values:
+        inner = (ssm_value_type(parameter.type) or parameter.type).removeprefix("List<").removesuffix(">")
+        if (inner in AWS_TYPES or inner == SSM_NAME) and name in values:
             items: Sequence[str] = _items(values[name]) if parameter.is_list else [values[name]]
             found += [(name, inner, item) for item in items]
     return found
@@ -253,6 +257,6 @@ def ssm_references(template: Template, values: Mapping[str, str]) -> list[tuple[
     found = []
     for name, parameter in template.parameters.items():
         inner = ssm_value_type(parameter.type)
-        if name in values and (inner is not None or parameter.type == "AWS::SSM::Parameter::Name"):
+        if name in values and (inner is not None or parameter.type == SSM_NAME):
             found.append((name, inner or parameter.type, values[name]))
     return found

@@ -48,7 +48,10 @@ class Differences:
 
     def __bool__(self) -> bool:
         """True where a resource, an output or a tag of the stack would change."""
-        return self._wanted.tags != self._stack.input.tags or bool(self.changes) or self._outputs_differ()
+        before, after = self._stack.input, self._wanted
+        if (before.tags, before.resolved) != (after.tags, after.resolved):
+            return True
+        return bool(self.changes) or self._outputs_differ()
 
     @cached_property
     def changes(self) -> list[Change]:
@@ -120,15 +123,18 @@ class Differences:
             written=language.evaluate_resource(resource, written.scope) if gone else None,
         )
 
+    def _evaluated(self, resource: language.Resource, against: evaluation.Opened) -> dict[str, Any]:
+        return evaluation.evaluated(resource, against, self._place)
+
     def _after(self, name: str, resource: language.Resource) -> After:
-        properties = language.evaluate_resource(resource, self._opened.scope)
+        properties = self._evaluated(resource, self._opened)
         referred = {reference.name for reference in references(resource.properties)}
 
         def evaluate(unknown: Collection[str]) -> Mapping[str, Any]:
             if referred.isdisjoint(unknown):
                 return properties
             against = evaluation.seen_with(self._opened, self._made, unknown)
-            return language.evaluate_resource(resource, against.scope)
+            return self._evaluated(resource, against)
 
         taggable = evaluation.is_taggable(resource.type)
         return After(

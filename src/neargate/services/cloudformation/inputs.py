@@ -5,6 +5,7 @@ Order as on AWS: the template's text, its format, its types, its parameters, its
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping
@@ -14,13 +15,14 @@ from urllib.parse import unquote, urlsplit
 import attrs
 
 from neargate.model.cloudformation import StackInput
-from neargate.model.errors import AwsError, not_implemented
+from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Blob, Json
 from neargate.model.tags import from_list
 from neargate.planners import template as language
 from neargate.resources import evaluation, registry, schemas
-from neargate.services.cloudformation import transforms
+from neargate.resources.lookups import plain_value
+from neargate.services.cloudformation import lookups, transforms
 
 MAX_URL_TEMPLATE = 1024 * 1024
 _S3_HOST = re.compile(
@@ -217,17 +219,19 @@ def stack_input(
     capabilities = list(request.get("Capabilities") or ())
     values = _values(template, request, previous)
     check_capabilities(template, capabilities, change_set=change_set)
-    tags = request.get("Tags")
+    tags, role = request.get("Tags"), request.get("RoleARN")
     wanted = StackInput(
         template=text,
         parameters=values,
         tags=from_list(tags) if tags is not None else dict(previous.tags if previous else {}),
         capabilities=capabilities,
+        resolved=lookups.resolved_parameters(cx, template, values, role, change_set=change_set),
     )
     if before is not None:
         return _processed(cx, wanted, *before, request.get("ResourceTypes"), place)
     opened = _opened(wanted, place)
     check_supported(opened)
+    lookups.check_references(cx, opened, text, role, change_set=change_set)
     return wanted, opened
 
 
@@ -249,7 +253,6 @@ def _values(
 
 def _opened(wanted: StackInput, place: evaluation.Place) -> evaluation.Opened:
     opened = evaluation.open_stack(wanted, place, {})
-    _refuse_lookups(opened, wanted.parameters)
     language.check_rules(opened.template, opened.scope)
     return opened
 
@@ -273,6 +276,7 @@ def _processed(
         check_capabilities(template, wanted.capabilities, change_set=True)
         done = attrs.evolve(wanted, template=json.dumps(made), original=wanted.template, parameters=values)
         opened = _opened(done, place)
+        lookups.check_references(cx, opened, done.template, None, change_set=True)
     except language.TransformFailed as failed:
         raise ProcessingFailed(attrs.evolve(wanted, failure=failed.reason)) from failed
     except AwsError as error:
@@ -281,19 +285,6 @@ def _processed(
         raise ProcessingFailed(attrs.evolve(wanted, failure=error.message)) from error
     check_supported(opened)
     return done, opened
-
-
-def _refuse_lookups(opened: evaluation.Opened, values: Mapping[str, str]) -> None:
-    """Values that CloudFormation would fetch from Parameter Store or Secrets Manager: not fetched yet, so refused
-    rather than passed on as the name they stand under."""
-    for name, _, _ in language.ssm_references(opened.template, values):
-        kind = opened.template.parameters[name].type
-        raise not_implemented(f"cloudformation: parameter {name} of type {kind}", "cloudformation")
-    written = (json.dumps(resource.properties, default=str) for resource in opened.live.values())
-    for text in (*written, *values.values()):
-        if "{{resolve:" in text:
-            reference = text[text.index("{{resolve:") :].partition("}}")[0] + "}}"
-            raise not_implemented(f"cloudformation: the dynamic reference {reference}", "cloudformation")
 
 
 def place_for(cx: Context, name: str, stack_id: str, notification_arns: list[str]) -> evaluation.Place:
@@ -307,6 +298,7 @@ def place_for(cx: Context, name: str, stack_id: str, notification_arns: list[str
         zones=evaluation.zone_names,
         export=lambda export: exports.get(export, language.UNKNOWN),
         notification_arns=tuple(notification_arns),
+        plain=functools.cache(lambda reference: plain_value(cx.invoke, reference, None)),
     )
 
 
@@ -317,15 +309,19 @@ def _exports(cx: Context) -> dict[str, Any]:
 
 
 def shown_parameters(given: StackInput) -> list[Json]:
-    """Parameters as Describe shows them: NoEcho ones masked."""
+    """Parameters as Describe shows them: NoEcho ones masked, of SSM types also what their name stands for."""
     if not given.parameters:
         return []
     declared = outline_of(given).parameters
-    hidden = {name for name, parameter in declared.items() if parameter.no_echo}
-    return [
-        {"ParameterKey": name, "ParameterValue": "****" if name in hidden else value}
-        for name, value in given.parameters.items()
-    ]
+    shown: list[Json] = []
+    for name, value in given.parameters.items():
+        parameter = declared.get(name)
+        masked = parameter is not None and parameter.no_echo
+        item: Json = {"ParameterKey": name, "ParameterValue": "****" if masked else value}
+        if name in given.resolved and parameter is not None and parameter.is_ssm_value:
+            item["ResolvedValue"] = "****" if masked else given.resolved[name]
+        shown.append(item)
+    return shown
 
 
 def outline_of(given: StackInput) -> language.Template:

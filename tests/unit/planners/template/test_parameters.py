@@ -125,6 +125,8 @@ def test_what_must_exist():
         ("S", "AWS::EC2::Subnet::Id", "subnet-1"),
         ("S", "AWS::EC2::Subnet::Id", "subnet-2"),
         ("K", "AWS::EC2::KeyPair::KeyName", ""),
+        ("P", "AWS::EC2::Image::Id", "/ami"),
+        ("N", "AWS::SSM::Parameter::Name", "/name"),
     ]
     assert language.ssm_references(template, values) == [
         ("P", "AWS::EC2::Image::Id", "/ami"),
