@@ -151,7 +151,7 @@ class RunningCloud:
 
     # -- what a test does ------------------------------------------------------------------------------------
 
-    async def aws(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+    async def aws(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         """One API call by boto3's own client through the ASGI front. Raises botocore's ClientError."""
         return await self.client.call(service, operation, parameters)
 

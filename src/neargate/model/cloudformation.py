@@ -146,6 +146,8 @@ class Stack:
     deployment_config: Json | None = None
     deletion_mode: str | None = None
     last_operations: list[tuple[str, str]] = attrs.field(factory=list)
+    drift: str = "NOT_CHECKED"
+    drift_checked: float | None = None
 
     @property
     def key(self) -> str:
@@ -335,3 +337,45 @@ class ChangeSetName:
     @property
     def key(self) -> str:
         return f"{self.stack}/{self.name}"
+
+
+@attrs.frozen
+class ResourceDrift:
+    """What drift detection last found of a resource. `differences` are members of PropertyDifferences."""
+
+    KIND: ClassVar[str] = "cloudformation.resource-drift"
+
+    stack: str  # the stack's key
+    stack_id: str
+    logical_id: str
+    physical_id: str
+    type: str
+    status: str
+    at: float
+    expected: Json = attrs.field(factory=dict)
+    actual: Json = attrs.field(factory=dict)
+    differences: list[Json] = attrs.field(factory=list)
+    reason: str | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.stack}/{self.logical_id}"
+
+
+@attrs.frozen
+class DriftDetection:
+    """One call of DetectStackDrift with its result."""
+
+    KIND: ClassVar[str] = "cloudformation.drift-detection"
+
+    account: str
+    region: str
+    id: str
+    stack_id: str
+    status: str
+    drifted: int
+    at: float
+
+    @property
+    def key(self) -> str:
+        return f"{self.account}/{self.region}/{self.id}"

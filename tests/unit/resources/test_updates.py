@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from neargate.drivers.stacks.handlers import carry_out
 from neargate.model.errors import AwsError
 from neargate.model.records import Json, Tx
 from neargate.resources import registry
+from neargate.resources.carrying import carry_out
 from neargate.resources.declaration import Desired, Existing, Steps
 from tests.unit.drivers.test_pipeline_driver import PIPELINE, TRUST
 from tests.unit.services.cloud import ACCOUNT, REGION, Cloud, cloud

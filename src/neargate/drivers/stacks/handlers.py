@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
 import attrs
@@ -11,17 +10,8 @@ from neargate.model.cloudformation import Made
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Json
-from neargate.resources.declaration import (
-    Desired,
-    Existing,
-    Failed,
-    Readiness,
-    Ready,
-    ResourceType,
-    Steps,
-)
-
-T = TypeVar("T")
+from neargate.resources.carrying import carry_out as carry_out
+from neargate.resources.declaration import Desired, Existing, Failed, Readiness, Ready, ResourceType
 
 
 class HandlerFailed(Exception):
@@ -32,24 +22,6 @@ class HandlerFailed(Exception):
         self.reason = reason
         self.code = code
         self.properties: Json | None = None
-
-
-def carry_out(steps: Steps[T], cx: Context, role: str | None) -> T:
-    """Answer each call of the generator through `cx.invoke`; its return value. Raises the handler's AwsError."""
-    try:
-        call = next(steps)
-        while True:
-            try:
-                answer: Json = cx.invoke(
-                    call.service, call.operation, call.request, role=role, region=call.region
-                )
-            except AwsError as error:
-                call = steps.throw(error)
-            else:
-                call = steps.send(answer)
-    except StopIteration as end:
-        result: T = end.value
-        return result
 
 
 def failure(declared: ResourceType, verb: str, error: AwsError, token: str) -> HandlerFailed:

@@ -3,6 +3,7 @@
 from neargate.services.cloudformation import (
     change_sets,
     describe,
+    drift,
     operation_events,
     policies,
     rollbacks,
@@ -14,6 +15,7 @@ from neargate.services.cloudformation import (
 __all__ = [
     "change_sets",
     "describe",
+    "drift",
     "operation_events",
     "policies",
     "rollbacks",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from neargate.model.cloudformation import DELETED, EVENTS, Stack, StackResource
+from neargate.model.cloudformation import DELETED, EVENTS, ResourceDrift, Stack, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
@@ -67,7 +67,7 @@ def _description(stack: Stack) -> Json:
         "RoleARN": stack.role_arn,
         "Tags": upper(stack.input.tags),
         "EnableTerminationProtection": None if gone else stack.termination_protection,
-        "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+        "DriftInformation": _drift(stack),
         "ParentId": stack.parent_id,
         "RootId": stack.root_id,
         "RetainExceptOnCreate": stack.retain_except_on_create or None,
@@ -90,6 +90,20 @@ def list_stacks(cx: Context, request: Json) -> Json:
     return _with_token({"StackSummaries": [_summary(s) for s in shown]}, token)
 
 
+def _drift(stack: Stack) -> Json:
+    """What drift detection last found, unless the stack has changed since."""
+    if stack.drift_checked is None or stack.drift_checked < (stack.updated or stack.created):
+        return {"StackDriftStatus": "NOT_CHECKED"}
+    return {"StackDriftStatus": stack.drift, "LastCheckTimestamp": stack.drift_checked}
+
+
+def _resource_drift(cx: Context, resource: StackResource) -> Json:
+    found = cx.tx.get(ResourceDrift, resource.key)
+    if found is None or found.at < resource.at:
+        return {"StackResourceDriftStatus": "NOT_CHECKED"}
+    return {"StackResourceDriftStatus": found.status, "LastCheckTimestamp": found.at}
+
+
 def _summary(stack: Stack) -> Json:
     shown: Json = {
         "StackId": stack.id,
@@ -100,7 +114,7 @@ def _summary(stack: Stack) -> Json:
         "DeletionTime": stack.deleted,
         "StackStatus": stack.status,
         "StackStatusReason": stack.reason,
-        "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+        "DriftInformation": _drift(stack),
         "ParentId": stack.parent_id,
         "RootId": stack.root_id,
     }
@@ -145,7 +159,7 @@ def describe_stack_resources(cx: Context, request: Json) -> Json:
     found = [r for r in resources(cx, stack) if logical_id in (None, r.logical_id)]
     if logical_id and not found:
         raise AwsError("ValidationError", f"Resource {logical_id} does not exist for stack {name}")
-    return {"StackResources": [_resource(stack, r, "Timestamp") for r in found[:RESOURCES_PAGE]]}
+    return {"StackResources": [_resource(cx, stack, r, "Timestamp") for r in found[:RESOURCES_PAGE]]}
 
 
 def _stack_of(cx: Context, physical_id: str) -> Stack:
@@ -155,7 +169,7 @@ def _stack_of(cx: Context, physical_id: str) -> Stack:
     raise AwsError("ValidationError", f"Stack for {physical_id} does not exist")
 
 
-def _resource(stack: Stack, resource: StackResource, time_member: str) -> Json:
+def _resource(cx: Context, stack: Stack, resource: StackResource, time_member: str) -> Json:
     shown: Json = {
         "StackName": stack.name,
         "StackId": stack.id,
@@ -165,7 +179,7 @@ def _resource(stack: Stack, resource: StackResource, time_member: str) -> Json:
         time_member: resource.at,
         "ResourceStatus": resource.status,
         "ResourceStatusReason": resource.reason,
-        "DriftInformation": {"StackResourceDriftStatus": "NOT_CHECKED"},
+        "DriftInformation": _resource_drift(cx, resource),
     }
     return {name: value for name, value in shown.items() if value is not None}
 
@@ -177,7 +191,7 @@ def describe_stack_resource(cx: Context, request: Json) -> Json:
     logical_id = request["LogicalResourceId"]
     for resource in resources(cx, stack):
         if resource.logical_id == logical_id:
-            detail = _resource(stack, resource, "LastUpdatedTimestamp")
+            detail = _resource(cx, stack, resource, "LastUpdatedTimestamp")
             metadata = resource.made.metadata if resource.made is not None else None
             detail["Metadata"] = json.dumps(metadata or {})
             return {"StackResourceDetail": detail}
@@ -193,7 +207,7 @@ def list_stack_resources(cx: Context, request: Json) -> Json:
     shown, token = page(resources(cx, stack), request.get("NextToken"), RESOURCES_PAGE)
     summaries = []
     for resource in shown:
-        summary = _resource(stack, resource, "LastUpdatedTimestamp")
+        summary = _resource(cx, stack, resource, "LastUpdatedTimestamp")
         del summary["StackName"], summary["StackId"]
         summaries.append(summary)
     return _with_token({"StackResourceSummaries": summaries}, token)

@@ -1,0 +1,30 @@
+"""Running the generators that resource types are written as: each call answered inside one transaction."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from neargate.model.errors import AwsError
+from neargate.model.operations import Context
+from neargate.model.records import Json
+from neargate.resources.declaration import Steps
+
+T = TypeVar("T")
+
+
+def carry_out(steps: Steps[T], cx: Context, role: str | None) -> T:
+    """Answer each call of the generator through `cx.invoke`; its return value. Raises the handler's AwsError."""
+    try:
+        call = next(steps)
+        while True:
+            try:
+                answer: Json = cx.invoke(
+                    call.service, call.operation, call.request, role=role, region=call.region
+                )
+            except AwsError as error:
+                call = steps.throw(error)
+            else:
+                call = steps.send(answer)
+    except StopIteration as end:
+        result: T = end.value
+        return result
