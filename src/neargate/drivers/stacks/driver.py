@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from neargate.drivers.stacks import apply, finish, nested, parameters, protection, remove, revert
 from neargate.drivers.stacks.handlers import HandlerFailed
-from neargate.drivers.stacks.place import caller_of, opened_for, place_of
+from neargate.drivers.stacks.memory import StackMemory
+from neargate.drivers.stacks.place import caller_of
 from neargate.drivers.workqueue import WorkQueue
 from neargate.model.cloudformation import REVERTED, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.ports import Clock, Store
-from neargate.model.records import Reader, Tx
+from neargate.model.records import Tx
 from neargate.planners.stack import Progress, plan_apply, plan_removal
 from neargate.resources import evaluation, registry
 from neargate.services.dispatch import Dispatcher
@@ -34,6 +35,7 @@ class StackDriver:
         self._clock = clock
         self._queue = WorkQueue("stacks", self.reconcile, clock)
         self._active: set[str] = set()
+        self._memories: dict[str, StackMemory] = {}
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -55,6 +57,10 @@ class StackDriver:
             parent = self._store.read(lambda view: nested.parent_key(view, key))
             if parent is not None:
                 self._queue.wake(parent)
+        elif kind == StackResource.KIND:
+            stack, _, logical_id = key.rpartition("/")
+            if stack in self._memories:
+                self._memories[stack].notice(logical_id)
         elif kind in _watched():
             self._queue.wake_all(tuple(self._active))
 
@@ -63,6 +69,7 @@ class StackDriver:
             stack = self._store.read(lambda view: view.get(Stack, key))
             if stack is None or stack.operation is None:
                 self._active.discard(key)
+                self._memories.pop(key, None)
                 return None
             self._active.add(key)
             moved = await self._phase(stack, stack.operation)
@@ -91,10 +98,9 @@ class StackDriver:
         ended = _ended(stack, operation, self._clock.now())
         if ended is not None:
             return await self._write(stack, lambda cx, now: finish.apply_ended(cx, now, operation, ended))
-        resources = self._resources(stack)
-        place = self._store.read(lambda view: place_of(view, stack))
+        resources = self._memory(stack).look()
         try:
-            opened = opened_for(stack, operation, place, resources)
+            place, opened = self._memory(stack).opened(stack, operation)
         except AwsError as error:
             text = error.message
             return await self._write(stack, lambda cx, now: finish.apply_impossible(cx, now, operation, text))
@@ -145,8 +151,7 @@ class StackDriver:
         )
 
     async def _revert(self, stack: Stack, operation: StackOperation) -> bool:
-        resources = self._resources(stack)
-        place = self._store.read(lambda view: place_of(view, stack))
+        resources, place = self._memory(stack).look(), self._memory(stack).place(stack)
         mark = REVERTED + operation.id
         targets = {
             name: resource
@@ -193,10 +198,11 @@ class StackDriver:
         """
         if operation.led:
             return False
-        resources = self._resources(stack)
-        place = self._store.read(lambda view: place_of(view, stack))
+        memory = self._memory(stack)
+        resources, place = memory.look(), memory.place(stack)
         left = {name: r for name, r in resources.items() if r.leftover is not None}
-        extra = finish.superfluous(stack, operation, place, resources)
+        live = memory.opened(stack, operation)[1].live if operation.phase == "cleanup" else ()
+        extra = finish.superfluous(operation, live, resources)
         needs = {name: frozenset(r.leftover.needs) for name, r in left.items() if r.leftover} | {
             name: frozenset(r.made.needs) for name, r in extra.items() if r.made
         }
@@ -231,8 +237,7 @@ class StackDriver:
 
     async def _remove(self, stack: Stack, operation: StackOperation) -> bool:
         """Rollback of a create, or a delete: everything goes, against the arrows; last what a failed rollback left."""
-        resources = self._resources(stack)
-        place = self._store.read(lambda view: place_of(view, stack))
+        resources, place = self._memory(stack).look(), self._memory(stack).place(stack)
         targets = {
             name: r
             for name, r in resources.items()
@@ -266,11 +271,10 @@ class StackDriver:
 
     # -- reading and writing -------------------------------------------------------------------------------
 
-    def _resources(self, stack: Stack) -> dict[str, StackResource]:
-        def read(view: Reader) -> dict[str, StackResource]:
-            return {r.logical_id: r for r in view.scan(StackResource, stack.key + "/")}
-
-        return self._store.read(read)
+    def _memory(self, stack: Stack) -> StackMemory:
+        if stack.key not in self._memories:
+            self._memories[stack.key] = StackMemory(self._store, stack.key)
+        return self._memories[stack.key]
 
     async def _write(self, stack: Stack, work: Callable[[Context, Stack], object]) -> bool:
         """Run `work` on the stack as it stands then; a no-op where another operation has taken over."""

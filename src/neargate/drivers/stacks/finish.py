@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 import attrs
 
 from neargate.drivers.stacks import apply, nested
 from neargate.drivers.stacks.journal import VALIDATION_FAILED, stack_event
-from neargate.drivers.stacks.place import opened_for, place_of
+from neargate.drivers.stacks.place import exports_of, opened_for, place_of
 from neargate.model.cloudformation import UPDATABLE, ChangeSet, Phase, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Json
 from neargate.planners import template as language
-from neargate.resources import evaluation
 
 BY_USER = "Rollback requested by user."
 LEFT_BEHIND = "Update successful. One or more resources could not be deleted."
@@ -30,9 +29,9 @@ def resources_of(cx: Context, stack: Stack) -> dict[str, StackResource]:
 def applied(cx: Context, stack: Stack, operation: StackOperation) -> None:
     """Everything is as wanted: outputs, exports, and the final status (an update cleans up first)."""
     resources = resources_of(cx, stack)
-    place = place_of(cx.tx, stack)
+    place = place_of(stack, lambda: exports_of(cx.tx, stack))
     try:
-        opened = opened_for(stack, operation, place, resources)
+        opened = opened_for(operation, place, resources)
         outputs = language.evaluate_outputs(opened.template, opened.scope, opened.conditions)
         exports = {o.export_name: o.value for o in outputs if o.export_name is not None}
         _check_exports(cx, stack, exports)
@@ -69,6 +68,8 @@ def _output(output: language.Output) -> Json:
 
 
 def _check_exports(cx: Context, stack: Stack, exports: Mapping[str, str]) -> None:
+    if not exports and not stack.exports:
+        return  # nothing to ask the other stacks
     others = [s for s in cx.tx.scan(Stack, f"{stack.account}/{stack.region}/") if s.key != stack.key]
     for other in others:
         for name in other.exports.keys() & exports.keys():
@@ -195,7 +196,7 @@ def revert_failed(cx: Context, stack: Stack, operation: StackOperation, names: I
 
 
 def superfluous(
-    stack: Stack, operation: StackOperation, place: evaluation.Place, resources: Mapping[str, StackResource]
+    operation: StackOperation, live: Container[str], resources: Mapping[str, StackResource]
 ) -> dict[str, StackResource]:
     """Which whole resources a cleanup removes: those the template no longer has, or that a revert made pointless."""
     if operation.phase == "revert-cleanup":
@@ -205,11 +206,10 @@ def superfluous(
             if r.base == operation.base and not r.existed
             if r.made is not None or r.status.startswith("DELETE")
         }
-    opened = opened_for(stack, operation, place, resources)
     return {
         name: r
         for name, r in resources.items()
-        if name not in opened.live and (r.made is not None or r.status == "DELETE_IN_PROGRESS")
+        if name not in live and (r.made is not None or r.status == "DELETE_IN_PROGRESS")
     }
 
 

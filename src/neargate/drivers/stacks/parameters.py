@@ -6,7 +6,7 @@ import attrs
 
 from neargate.drivers.stacks import finish
 from neargate.drivers.stacks.journal import stack_event
-from neargate.drivers.stacks.place import place_of
+from neargate.drivers.stacks.place import exports_of, place_of
 from neargate.model.cloudformation import Stack, StackInput, StackOperation
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
@@ -65,7 +65,7 @@ def _misplaced(cx: Context, stack: Stack, wanted: StackInput) -> str | None:
 
 
 def _unknown_imports(cx: Context, stack: Stack, wanted: StackInput) -> list[str]:
-    place = place_of(cx.tx, stack)
+    place = place_of(stack, lambda: exports_of(cx.tx, stack))
     opened = evaluation.open_stack(wanted, place, {})
     return sorted(
         name for name in language.imports(opened.template, opened.scope) if place.export(name) is None

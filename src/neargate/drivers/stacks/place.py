@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 
 from neargate.model.cloudformation import DELETED, Made, Stack, StackOperation, StackResource
 from neargate.model.operations import Caller
@@ -17,36 +18,56 @@ def caller_of(stack: Stack) -> Caller:
     return Caller(account=stack.account, region=stack.region, principal=stack.principal, via=SERVICE)
 
 
-def place_of(view: Reader, stack: Stack) -> evaluation.Place:
-    exports = {
+def exports_of(view: Reader, stack: Stack) -> dict[str, str]:
+    """What the stacks of the same account and region export."""
+    return {
         name: value
         for other in view.scan(Stack, f"{stack.account}/{stack.region}/")
         if other.status != DELETED
         for name, value in other.exports.items()
     }
+
+
+def place_of(stack: Stack, exports: Callable[[], Mapping[str, str]]) -> evaluation.Place:
+    """`exports` is asked once, and only if the template imports something: it reads every stack."""
+    known = cache(exports)
     return evaluation.Place(
         account=stack.account,
         region=stack.region,
         stack_name=stack.name,
         stack_id=stack.id,
         zones=evaluation.zone_names,
-        export=exports.get,
+        export=lambda name: known().get(name),
         notification_arns=tuple(stack.notification_arns),
     )
 
 
 def opened_for(
-    stack: Stack, operation: StackOperation, place: evaluation.Place, resources: Mapping[str, StackResource]
+    operation: StackOperation, place: evaluation.Place, resources: Mapping[str, StackResource]
 ) -> evaluation.Opened:
-    """The wanted template; what this operation has settled already answers its references."""
+    """The wanted template; what this operation has settled, now or later, answers its references."""
     assert operation.wanted is not None
-    return evaluation.open_stack(operation.wanted, place, settled(operation, resources))
+    return evaluation.open_stack(operation.wanted, place, Settled(operation.id, resources))
 
 
-def settled(operation: StackOperation, resources: Mapping[str, StackResource]) -> dict[str, Made]:
-    """What references may see: resources that this operation has completed."""
-    return {
-        name: r.made
-        for name, r in resources.items()
-        if r.made is not None and r.operation == operation.id and r.status.endswith("_COMPLETE")
-    }
+class Settled(Mapping[str, Made]):
+    """What references may see: the resources that an operation has completed, as `resources` says at that time."""
+
+    def __init__(self, operation: str, resources: Mapping[str, StackResource]) -> None:
+        self._operation = operation
+        self._resources = resources
+
+    def __getitem__(self, name: str) -> Made:
+        resource = self._resources[name]
+        if resource.made is None or not self._is_settled(resource):
+            raise KeyError(name)
+        return resource.made
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, r in self._resources.items() if r.made is not None and self._is_settled(r))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _is_settled(self, resource: StackResource) -> bool:
+        return resource.operation == self._operation and resource.status.endswith("_COMPLETE")

@@ -9,6 +9,7 @@ import functools
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -288,15 +289,16 @@ def _processed(
 
 
 def place_for(cx: Context, name: str, stack_id: str, notification_arns: list[str]) -> evaluation.Place:
-    """The place of a stack as the API sees it. Exports are looked up when the operation runs."""
-    exports = _exports(cx)
+    """The place of a stack as the API sees it. Exports are looked up when the operation runs; here, all stacks are read
+    only if the template imports something."""
+    exports = cache(lambda: _exports(cx))
     return evaluation.Place(
         account=cx.account,
         region=cx.region,
         stack_name=name,
         stack_id=stack_id,
         zones=evaluation.zone_names,
-        export=lambda export: exports.get(export, language.UNKNOWN),
+        export=lambda export: exports().get(export, language.UNKNOWN),
         notification_arns=tuple(notification_arns),
         plain=functools.cache(lambda reference: plain_value(cx.invoke, reference, None)),
     )

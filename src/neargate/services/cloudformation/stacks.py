@@ -314,6 +314,8 @@ def _check_delete_failed(stack: Stack, retain: list[str], mode: str | None) -> N
 
 
 def _refuse_used_exports(cx: Context, stack: Stack) -> None:
+    if not stack.exports:
+        return
     for other in all_stacks(cx):
         if other.key == stack.key or other.status == DELETED:
             continue
