@@ -60,7 +60,8 @@ def _misplaced(cx: Context, stack: Stack, wanted: StackInput) -> str | None:
     """What is wrong with references to secure parameters that name no version: AWS looks at these only now."""
     if "resolve:ssm-secure" not in wanted.template:
         return None
-    opened = evaluation.open_stack(wanted, place_of(cx.tx, stack), {})
+    place = place_of(stack, lambda: exports_of(cx.tx, stack))
+    opened = evaluation.open_stack(wanted, place, {})
     return references.misplaced(list(lookups.places(opened)), versioned=False)
 
 
