@@ -8,26 +8,30 @@ AWS_CLI = awscli==1.46.3
 PIP = pip install --quiet --quiet --disable-pip-version-check
 DONE = $(VENV)/.done
 
-.PHONY: help setup demo lint check test bench lock clean
+.PHONY: help setup moto demo lint check test bench lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
 help:
 	@echo 'make setup   .venv with neargate in it, the Debian packages it needs, the base images'
+	@echo 'make moto    setup, then the optional extra that answers SNS, SQS, DynamoDB and the like'
 	@echo 'make demo    setup, then deliver examples/product-service to DEV and PROD'
 	@echo 'make check   lint, types, layers, unit tests: no container, under a minute'
 	@echo 'make test    setup, then every check and every test, with real containers and the real AWS CLI'
 	@echo 'make bench   the figures of docs/performance.md'
-	@echo 'make lock    pin the newest versions in requirements.lock and requirements-dev.lock'
+	@echo 'make lock    pin the newest versions in the requirements*.lock'
 	@echo 'make clean   remove what make made; running clouds and their data stay (neargate reset removes them)'
 
 setup: $(DONE)/package $(DONE)/images
 	@:
 
+moto: setup $(DONE)/moto
+	@:
+
 demo: setup
 	@$(BIN)/neargate up examples/product-service
 
-lint: $(DONE)/package $(DONE)/dev
+lint: $(DONE)/package $(DONE)/dev $(DONE)/moto
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
@@ -71,6 +75,11 @@ $(DONE)/package: pyproject.toml $(DONE)/requirements
 
 $(DONE)/images: $(DONE)/package
 	@PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m neargate.runtimes.base_images
+	@touch $@
+
+$(DONE)/moto: requirements-moto.lock $(DONE)/requirements
+	@echo 'Installing what requirements-moto.lock pins'
+	@$(BIN)/$(PIP) --require-hashes --requirement requirements-moto.lock
 	@touch $@
 
 $(DONE)/dev: requirements-dev.lock $(DONE)/requirements
