@@ -310,10 +310,11 @@ class ChangeSet:
     warning: str | None = None
     role_arn: str | None = None
     notification_arns: list[str] = attrs.field(factory=list)
+    rollback_configuration: Json = attrs.field(factory=dict)
+    deployment_config: Json | None = None
     include_nested: bool = False
     on_stack_failure: str | None = None
     client_token: str | None = None
-    mode: str | None = None
 
     @property
     def key(self) -> str:

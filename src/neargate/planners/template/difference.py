@@ -48,14 +48,15 @@ class Before:
 class After:
     """A resource as it is wanted.
 
-    `source` are the properties as written; `evaluate` carries their functions out, with the resources of these logical
-    ids not known yet. `needs` are the logical ids it refers to or depends on. A `nested` stack is always updated: only
-    that shows whether something changes in it, so its outputs are not known before. The rest as in `Before`.
+    `source` are the properties as written. `evaluate` carries their functions out: for the view with property values
+    it gets the logical ids of resources that are not known yet, for the other one None. `needs` are the logical ids it
+    refers to or depends on. A `nested` stack is always updated: only that shows whether something changes in it, so its
+    outputs are not known before. The rest as in `Before`.
     """
 
     type: str
     source: Mapping[str, Any]
-    evaluate: Callable[[Collection[str]], Mapping[str, Any]]
+    evaluate: Callable[[Collection[str] | None], Mapping[str, Any]]
     needs: Collection[str] = ()
     nested: bool = False
     tags: Mapping[str, str] | None = None
@@ -141,7 +142,7 @@ class _Comparison:
     def change(self, name: str) -> Change | None:
         """The change of one resource, after those of what it needs."""
         new, old = self._new[name], self._old.get(name)
-        properties = new.evaluate(self._unknown if self._values else ())
+        properties = new.evaluate(self._unknown if self._values else None)
         after = {"Properties": properties, **new.attributes}
         if old is None:
             self._note(name, new, "True")

@@ -40,7 +40,8 @@ class Scope:
     `parameters` are those of `parameter_values`. `zones` answers Fn::GetAZs for a region. `exports` answers
     Fn::ImportValue: None where no such export exists, UNKNOWN where it need not exist yet. `references` answers Ref
     (attribute None) and Fn::GetAtt of resources: UNKNOWN for one that does not exist yet. `conditions` are those of
-    `conditions(…)`.
+    `conditions(…)`. `unknown_text` is what Fn::Sub of a mere text puts in for what is not known; without it the whole
+    text is not known.
     """
 
     parameters: Mapping[str, Any] = attrs.field(factory=dict)
@@ -54,6 +55,7 @@ class Scope:
     references: Callable[[str, str | None], Any] = _nothing_made
     mappings: Mapping[str, Mapping[str, Mapping[str, Any]]] = attrs.field(factory=dict)
     conditions: Mapping[str, bool] = attrs.field(factory=dict)
+    unknown_text: str | None = None
 
     @property
     def partition(self) -> str:
@@ -229,7 +231,9 @@ class Evaluator:
             else:
                 found = self._ref(variable)
             if found is UNKNOWN:
-                return UNKNOWN
+                if self._scope.unknown_text is None or not is_scalar(argument):
+                    return UNKNOWN
+                found = self._scope.unknown_text
             if not is_scalar(found):
                 raise invalid("Template error: every variable in an Fn::sub object must reference a string")
             values[variable] = text_of(found)

@@ -19,20 +19,25 @@ from neargate.services.cloudformation.describe import page
 from neargate.services.cloudformation.differences import Differences
 from neargate.services.cloudformation.lookup import by_name, change_sets_of
 from neargate.services.cloudformation.lookup import change_set as find_change_set
+from neargate.services.cloudformation.repeats import repeated
 from neargate.services.cloudformation.stacks import (
+    REVIEW,
+    Settings,
     check_updatable,
     new_stack,
     record,
     refuse_unhonoured,
+    settings,
+    settings_of,
     start_create,
     start_update,
+    without_rollback,
 )
 
 NO_CHANGES = (
     "The submitted information didn't contain changes. Submit different information to create a change set."
 )
 NO_UPDATES = "No updates are to be performed."  # where the template has transforms
-REVIEW = "REVIEW_IN_PROGRESS"
 SPENT = frozenset({"EXECUTE_IN_PROGRESS", "EXECUTE_COMPLETE", "EXECUTE_FAILED"})
 
 _PAGE_BYTES = 1024 * 1024
@@ -80,7 +85,8 @@ def _stack_for(cx: Context, request: Mapping[str, Any], kind: str) -> Stack:
 
 def _worked_out(cx: Context, request: Mapping[str, Any], stack: Stack, kind: str) -> ChangeSet:
     """The change set that a call asks for: CREATE_COMPLETE with its changes, or FAILED with the reason."""
-    place = inputs.place_for(cx, stack.name, stack.id, stack.notification_arns)
+    around = settings(stack, request)
+    place = inputs.place_for(cx, stack.name, stack.id, around.notification_arns)
     previous = None if stack.status == REVIEW else stack.input
     opened: evaluation.Opened | None = None
     try:
@@ -102,7 +108,9 @@ def _worked_out(cx: Context, request: Mapping[str, Any], stack: Stack, kind: str
         region=cx.region,
         description=request.get("Description"),
         role_arn=request.get("RoleARN"),
-        notification_arns=list(request.get("NotificationARNs") or ()),
+        notification_arns=around.notification_arns,
+        rollback_configuration=around.rollback_configuration,
+        deployment_config=request.get("DeploymentConfig"),
         include_nested=bool(request.get("IncludeNestedStacks", False)),
         on_stack_failure=request.get("OnStackFailure"),
         client_token=request.get("ClientToken"),
@@ -125,7 +133,10 @@ def _with_changes(
     place: evaluation.Place,
 ) -> ChangeSet:
     differences = Differences(cx, stack, wanted, opened, place)
-    if stack.status != REVIEW and not differences:
+    changes_settings = settings_of(stack) != Settings(
+        change_set.notification_arns, change_set.rollback_configuration
+    )
+    if stack.status != REVIEW and not differences and not changes_settings:
         return _failed(change_set, NO_UPDATES if wanted.original else NO_CHANGES)
     return attrs.evolve(
         change_set,
@@ -160,12 +171,13 @@ def _holder_of_the_name(cx: Context, wanted: ChangeSet) -> ChangeSet | None:
 def _identity(change_set: ChangeSet) -> dict[str, object]:
     """What makes two calls of the same name the same call, as AWS names it."""
     return {
-        "Template": change_set.input.template,
+        "Template": change_set.input.as_written,
         "Parameters": change_set.input.parameters,
         "Capabilities": sorted(change_set.input.capabilities),
         "Tags": change_set.input.tags,
         "RoleARN": change_set.role_arn,
         "NotificationARNs": change_set.notification_arns,
+        "RollbackConfiguration": change_set.rollback_configuration,
         "Description": change_set.description,
         "ClientToken": change_set.client_token,
     }
@@ -191,13 +203,14 @@ def describe_change_set(cx: Context, request: Json) -> Json:
         "Status": found.status,
         "StatusReason": found.reason or (found.warning if values else None),
         "NotificationARNs": found.notification_arns,
-        "RollbackConfiguration": {},
+        "RollbackConfiguration": found.rollback_configuration,
         "Capabilities": found.input.capabilities,
         "Tags": upper(found.input.tags) or None,
         "Changes": changes,
         "NextToken": token,
         "IncludeNestedStacks": found.include_nested,
         "OnStackFailure": found.on_stack_failure,
+        "DeploymentConfig": found.deployment_config,
     }
     return {name: value for name, value in shown.items() if value is not None}
 
@@ -218,38 +231,60 @@ def _page_of_changes(changes: list[Json], token: str | None) -> tuple[list[Json]
 @operation("cloudformation", "ExecuteChangeSet")
 def execute_change_set(cx: Context, request: Json) -> Json:
     """Do what a change set says. The stack's other change sets are no longer valid and go."""
-    refuse_unhonoured(request)
     found = find_change_set(cx, request)
-    _check_executable(found)
     stack = cx.tx.get(Stack, found.stack)
     assert stack is not None
+    if repeated(stack, request, f"{found.type}_STACK") is not None:
+        return {}
+    _check_executable(found)
+    how = _how(found, request)
+    if found.type == "UPDATE":
+        check_updatable(stack, disable_rollback=without_rollback(how))
+    for other in change_sets_of(cx, stack):
+        if other.key != found.key and other.execution_status not in SPENT:
+            _forget(cx, other)
+    cx.tx.put(attrs.evolve(found, execution_status="EXECUTE_IN_PROGRESS"))
+    stack = attrs.evolve(stack, change_set_id=found.id)
+    if found.type == "UPDATE":
+        start_update(cx, stack, found.input, how)
+    else:
+        start_create(cx, _to_be_created(stack, found, how), found.input, how)
+    _tie(cx, found)
+    return {}
+
+
+def _how(found: ChangeSet, request: Mapping[str, Any]) -> Json:
+    """What the two calls together say about the operation, as a request of CreateStack or UpdateStack says it."""
     if found.on_stack_failure is not None and request.get("DisableRollback") is not None:
         raise AwsError(
             "ValidationError",
             "DisableRollback must not be specified for a change set that has OnStackFailure",
         )
-    keep = bool(request.get("DisableRollback")) or found.on_stack_failure == "DO_NOTHING"
-    how: Json = {
-        "DisableRollback": request.get("DisableRollback", keep),
+    return {
+        "DisableRollback": bool(request.get("DisableRollback")) or found.on_stack_failure == "DO_NOTHING",
+        "RetainExceptOnCreate": request.get("RetainExceptOnCreate"),
         "ClientRequestToken": request.get("ClientRequestToken"),
         "RoleARN": found.role_arn,
         "NotificationARNs": found.notification_arns,
+        "RollbackConfiguration": found.rollback_configuration,
         "OnFailure": found.on_stack_failure,
+        "DeploymentConfig": found.deployment_config,
     }
-    if stack.status != REVIEW:
-        check_updatable(stack, disable_rollback=keep)
-    for other in change_sets_of(cx, stack):
-        if other.key != found.key and other.execution_status not in SPENT:
-            _forget(cx, other)
-    cx.tx.put(attrs.evolve(found, execution_status="EXECUTE_IN_PROGRESS"))
-    if stack.status == REVIEW:
-        role = found.role_arn or stack.role_arn
-        stack = attrs.evolve(stack, input=found.input, role_arn=role, updated=cx.now, change_set_id=found.id)
-        start_create(cx, stack, found.input, how)
-    else:
-        start_update(cx, attrs.evolve(stack, change_set_id=found.id), found.input, how)
-    _tie(cx, found)
-    return {}
+
+
+def _to_be_created(stack: Stack, found: ChangeSet, how: Json) -> Stack:
+    """The stack in review, as CreateStack would have begun it."""
+    return attrs.evolve(
+        stack,
+        input=found.input,
+        description=inputs.outline_of(found.input).description,
+        role_arn=found.role_arn or stack.role_arn,
+        disable_rollback=without_rollback(how),
+        notification_arns=found.notification_arns,
+        rollback_configuration=found.rollback_configuration,
+        retain_except_on_create=bool(how["RetainExceptOnCreate"]),
+        deployment_config=found.deployment_config,
+    )
 
 
 def _check_executable(found: ChangeSet) -> None:

@@ -16,7 +16,7 @@ from neargate.planners.template.changes import Change
 from neargate.planners.template.difference import After, Before, difference, refuse_type_changes
 from neargate.planners.template.doubts import doubts
 from neargate.planners.template.functions import references
-from neargate.planners.template.values import holds_unknown
+from neargate.planners.template.values import KNOWN_AFTER_APPLY, holds_unknown
 from neargate.resources import evaluation, registry
 
 _INCOMPLETE = "[WARN] --include-property-values option can return incomplete ChangeSet data because: "
@@ -120,7 +120,7 @@ class Differences:
         return attrs.evolve(
             before,
             attributes=_attributes(resource, written.scope),
-            written=language.evaluate_resource(resource, written.scope) if gone else None,
+            written=language.evaluate_resource(resource, _for_show(written).scope) if gone else None,
         )
 
     def _evaluated(self, resource: language.Resource, against: evaluation.Opened) -> dict[str, Any]:
@@ -128,13 +128,13 @@ class Differences:
 
     def _after(self, name: str, resource: language.Resource) -> After:
         properties = self._evaluated(resource, self._opened)
-        referred = {reference.name for reference in references(resource.properties)}
+        referred = any(reference.name in self._opened.live for reference in references(resource.properties))
 
-        def evaluate(unknown: Collection[str]) -> Mapping[str, Any]:
-            if referred.isdisjoint(unknown):
+        def evaluate(unknown: Collection[str] | None) -> Mapping[str, Any]:
+            if unknown is None or not referred:
                 return properties
             against = evaluation.seen_with(self._opened, self._made, unknown)
-            return self._evaluated(resource, against)
+            return self._evaluated(resource, _for_show(against))
 
         taggable = evaluation.is_taggable(resource.type)
         return After(
@@ -148,6 +148,11 @@ class Differences:
             else None,
             attributes=_attributes(resource, self._opened.scope),
         )
+
+
+def _for_show(opened: evaluation.Opened) -> evaluation.Opened:
+    """Opened so that a text of which a part is not known shows the rest."""
+    return attrs.evolve(opened, scope=attrs.evolve(opened.scope, unknown_text=KNOWN_AFTER_APPLY))
 
 
 def _attributes(resource: language.Resource, scope: language.Scope) -> dict[str, Any]:

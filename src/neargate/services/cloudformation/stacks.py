@@ -27,6 +27,8 @@ from neargate.services.cloudformation.lookup import all_stacks, by_name, change_
 from neargate.services.cloudformation.policies import given_policy
 from neargate.services.cloudformation.repeats import begun, repeated
 
+REVIEW = "REVIEW_IN_PROGRESS"
+
 
 @operation("cloudformation", "CreateStack")
 def create_stack(cx: Context, request: Json) -> Json:
@@ -37,6 +39,7 @@ def create_stack(cx: Context, request: Json) -> Json:
         operation_id = repeated(known, request, "CREATE_STACK")
         if operation_id is not None:
             return {"StackId": known.id, "OperationId": operation_id}
+    if known is not None and known.status != REVIEW:
         raise AwsError("AlreadyExistsException", f"Stack [{name}] already exists")
     if request.get("OnFailure") and request.get("DisableRollback"):
         raise AwsError("ValidationError", "You cannot specify both OnFailure and DisableRollback")
@@ -45,6 +48,9 @@ def create_stack(cx: Context, request: Json) -> Json:
     if parent is not None:
         request = nested.inherit(parent, request)
     stack = attrs.evolve(new_stack(cx, request), policy=given_policy(cx, request))
+    if known is not None:
+        retire_change_sets(cx, known)
+        stack = attrs.evolve(stack, uuid=known.uuid, created=known.created)
     if parent is not None:
         stack = nested.adopted(parent, stack)
     place = inputs.place_for(cx, name, stack.id, stack.notification_arns)
@@ -167,13 +173,14 @@ def update_stack(cx: Context, request: Json) -> Json:
     if parent is not None:
         request = nested.inherit(parent, request)
     check_updatable(stack, disable_rollback=without_rollback(request))
-    place = inputs.place_for(cx, stack.name, stack.id, stack.notification_arns)
+    around = settings(stack, request)
+    place = inputs.place_for(cx, stack.name, stack.id, around.notification_arns)
     try:
         wanted, opened = inputs.stack_input(cx, request, stack.input, place)
     except inputs.ProcessingFailed as failed:
         wanted = failed.wanted
     else:
-        if not Differences(cx, stack, wanted, opened, place):
+        if around == settings_of(stack) and not Differences(cx, stack, wanted, opened, place):
             raise AwsError("ValidationError", "No updates are to be performed.")
     operation_id = start_update(cx, attrs.evolve(stack, change_set_id=None), wanted, request)
     _record_transformation(cx, stack, wanted)
@@ -191,9 +198,7 @@ def check_updatable(stack: Stack, *, disable_rollback: bool = False) -> None:
 
 def start_update(cx: Context, stack: Stack, wanted: StackInput, request: Mapping[str, Any]) -> str:
     """Record the operation and its first event; its id. What change sets planned no longer holds."""
-    for change_set in change_sets_of(cx, stack):
-        if change_set.execution_status == "AVAILABLE":
-            cx.tx.put(attrs.evolve(change_set, execution_status="OBSOLETE"))
+    retire_change_sets(cx, stack)
     role = request.get("RoleARN") or stack.role_arn
     if request.get("RoleARN"):
         check_role(cx, request["RoleARN"])
@@ -220,18 +225,46 @@ def start_update(cx: Context, stack: Stack, wanted: StackInput, request: Mapping
         led=led,
         shown=nested.shown(stack) if led else None,
     )
+    around = settings(stack, request)
     changed = attrs.evolve(
         stack,
         updated=cx.now,
         role_arn=role,
         disable_rollback=started.disable_rollback,
-        notification_arns=_replaced(request.get("NotificationARNs"), stack.notification_arns),
-        rollback_configuration=_replaced(request.get("RollbackConfiguration"), stack.rollback_configuration),
+        notification_arns=around.notification_arns,
+        rollback_configuration=around.rollback_configuration,
         retain_except_on_create=started.retain_except_on_create,
         deployment_config=request.get("DeploymentConfig"),
     )
     record(cx, begun(changed, started), "UPDATE_IN_PROGRESS")
     return identity
+
+
+def retire_change_sets(cx: Context, stack: Stack) -> None:
+    """What they planned no longer holds."""
+    for change_set in change_sets_of(cx, stack):
+        if change_set.execution_status == "AVAILABLE":
+            cx.tx.put(attrs.evolve(change_set, execution_status="OBSOLETE"))
+
+
+@attrs.frozen
+class Settings:
+    """What is said around a template: a change of these alone is an update too."""
+
+    notification_arns: list[str]
+    rollback_configuration: Json
+
+
+def settings_of(stack: Stack) -> Settings:
+    return Settings(stack.notification_arns, stack.rollback_configuration)
+
+
+def settings(stack: Stack, request: Mapping[str, Any]) -> Settings:
+    """What holds for the stack after the call: what it says, or what was there where it says nothing."""
+    return Settings(
+        list(_replaced(request.get("NotificationARNs"), stack.notification_arns)),
+        dict(_replaced(request.get("RollbackConfiguration"), stack.rollback_configuration)),
+    )
 
 
 def _replaced(given: Any, known: Any) -> Any:

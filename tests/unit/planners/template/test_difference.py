@@ -28,7 +28,7 @@ def after(source, known=None, **more):
 
     def answer(unknown):
         def reference(name, attribute):
-            if name in unknown:
+            if name in (unknown or ()):
                 return UNKNOWN
             return (known or {}).get(name if attribute is None else f"{name}.{attribute}", UNKNOWN)
 

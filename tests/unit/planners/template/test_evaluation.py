@@ -293,3 +293,10 @@ Resources:
         "Cpu": 256,
         "ContainerDefinitions": [{"Name": "shop", "Essential": True}],
     }
+
+
+def test_a_text_with_something_unknown_can_be_shown():
+    scope = Scope(unknown_text="?", stack_name="x")
+    assert evaluate({"Fn::Sub": "${AWS::StackName}/${Topic.Name}/${Topic}"}, scope) == "x/?/?"
+    assert evaluate({"Fn::Sub": ["${A}/b", {"A": {"Ref": "Topic"}}]}, scope) is UNKNOWN
+    assert evaluate({"Fn::Sub": "${Topic}"}, Scope()) is UNKNOWN
