@@ -176,7 +176,8 @@ class ResourceType:
     (or `journal:TOPIC`) whose change may make it ready or gone. A `nested` one is a stack: every update of its
     parent updates it, its own waits bound it. The failures of one that is `handlerless` are not worded by a handler:
     the message is all that an event says. An EXPRESS deployment waits even so for one that `waits_always`, because
-    waiting is all it does. One with `signals` may have a CreationPolicy.
+    waiting is all it does. One with `signals` may have a CreationPolicy. `replaces` says, from the
+    properties before and after, whether a change of what the schema calls conditionally create-only replaces it.
     """
 
     type: str
@@ -196,3 +197,4 @@ class ResourceType:
     handlerless: bool = False
     waits_always: bool = False
     signals: bool = False
+    replaces: Callable[[Mapping[str, Any], Mapping[str, Any]], bool] | None = None

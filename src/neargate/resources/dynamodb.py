@@ -29,6 +29,7 @@ from neargate.resources.shapes import (
     only,
     or_undone,
     pick,
+    without,
 )
 from neargate.resources.tagging import Tagging
 
@@ -36,6 +37,7 @@ _TAGGING = Tagging("dynamodb", "ResourceArn")
 _error = errors_of("DynamoDb", {"ResourceInUseException": "AlreadyExists"})
 _NAMING = Naming("TableName", max_length=255)
 _INDEX = ("IndexName", "KeySchema", "Projection", "ProvisionedThroughput", "WarmThroughput")
+_INSIGHTS = "ContributorInsightsSpecification"
 # properties that the create request spells as the template does
 _PLAIN = (
     "AttributeDefinitions BillingMode DeletionProtectionEnabled KeySchema LocalSecondaryIndexes ProvisionedThroughput "
@@ -68,7 +70,7 @@ def _create(want: Desired) -> Steps[Identity]:
 
 
 def _index(index: Mapping[str, Any]) -> Json:
-    return only(index, _INDEX, "GlobalSecondaryIndexes", "dynamodb")
+    return only(without(index, _INSIGHTS), _INDEX, "GlobalSecondaryIndexes", "dynamodb")
 
 
 def _stream(stream: Mapping[str, Any]) -> Json:
@@ -82,7 +84,7 @@ def _encryption(encryption: Mapping[str, Any]) -> Json:
 
 
 def _settings(old: Existing, want: Desired) -> Steps[None]:
-    """What has operations of its own, where it differs: time to live, recovery, the resource policy."""
+    """What has operations of its own, where it differs: time to live, recovery, resource policy, insights."""
     was, now, table = old.desired.properties, want.properties, {"TableName": old.id}
     if changed(was, now, "TimeToLiveSpecification"):
         for request in _time_to_live(was.get("TimeToLiveSpecification"), now.get("TimeToLiveSpecification")):
@@ -98,6 +100,23 @@ def _settings(old: Existing, want: Desired) -> Steps[None]:
             yield Call("dynamodb", "PutResourcePolicy", request)
         else:
             yield Call("dynamodb", "DeleteResourcePolicy", {"ResourceArn": _arn(want)})
+    before = _insights(was)
+    for index, enabled in _insights(now).items():
+        if enabled != before.get(index, False):
+            named = {**table, "IndexName": index} if index else table
+            action = {"ContributorInsightsAction": "ENABLE" if enabled else "DISABLE"}
+            yield Call("dynamodb", "UpdateContributorInsights", {**named, **action})
+
+
+def _insights(properties: Mapping[str, Any]) -> dict[str, bool]:
+    """Whether Contributor Insights watches the table (under "") and each of its indexes (under its name)."""
+    watched = {"": properties.get(_INSIGHTS)}
+    watched |= {
+        one["IndexName"]: one.get(_INSIGHTS) for one in properties.get("GlobalSecondaryIndexes") or ()
+    }
+    for specification in watched.values():
+        only(specification or {}, ("Enabled",), _INSIGHTS, "dynamodb")
+    return {name: flag((specification or {}).get("Enabled")) for name, specification in watched.items()}
 
 
 def _time_to_live(was: Json | None, now: Json | None) -> list[Json]:
@@ -162,6 +181,11 @@ def _change_indexes(table: str, was: Json, now: Json) -> Steps[None]:
         yield call("dynamodb", "UpdateTable", request)
 
 
+def _rekeyed(was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """What DynamoDB cannot change of a table."""
+    return changed(was, now, "KeySchema", "LocalSecondaryIndexes")
+
+
 def _by_index(indexes: Iterable[Mapping[str, Any]] | None) -> dict[str, Json]:
     return {str(one["IndexName"]): _index(one) for one in indexes or ()}
 
@@ -191,7 +215,8 @@ _SHARED = (
     "StreamSpecification TimeToLiveSpecification WarmThroughput"
 ).split()
 _REPLICA = (
-    "Region DeletionProtectionEnabled PointInTimeRecoverySpecification ResourcePolicy SSESpecification TableClass Tags"
+    "Region ContributorInsightsSpecification DeletionProtectionEnabled PointInTimeRecoverySpecification ResourcePolicy "
+    "SSESpecification TableClass Tags"
 ).split()
 
 
@@ -213,7 +238,9 @@ def _as_table(want: Desired) -> Desired:
     if replica.get("TableClass", "STANDARD") != "STANDARD":
         raise AwsError("NotImplemented", f"TableClass {replica['TableClass']} is not implemented by Neargate")
     own = only(replica, _REPLICA, "Replicas", "dynamodb")
-    kept = pick(own, ("DeletionProtectionEnabled", "PointInTimeRecoverySpecification", "ResourcePolicy"))
+    kept = pick(
+        own, ("DeletionProtectionEnabled", "PointInTimeRecoverySpecification", "ResourcePolicy", _INSIGHTS)
+    )
     properties = {**pick(p, _SHARED), **kept}
     if properties.get("SSESpecification"):
         properties["SSESpecification"] = {**properties["SSESpecification"], **own.get("SSESpecification", {})}
@@ -234,6 +261,7 @@ TYPES = by_name(
         honoured=frozenset(
             {
                 *_PLAIN,
+                _INSIGHTS,
                 "GlobalSecondaryIndexes",
                 "PointInTimeRecoverySpecification",
                 "ResourcePolicy",
@@ -245,6 +273,7 @@ TYPES = by_name(
             }
         ),
         naming=_NAMING,
+        replaces=_rekeyed,
         create=_create,
         read=_read,
         update=_update,
@@ -255,6 +284,7 @@ TYPES = by_name(
         type="AWS::DynamoDB::GlobalTable",
         honoured=frozenset({*_SHARED, "Replicas", "TableName"}),
         naming=_NAMING,
+        replaces=_rekeyed,
         create=_create_global,
         read=_read,
         update=_update_global,

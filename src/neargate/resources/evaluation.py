@@ -260,7 +260,10 @@ def change(type_name: str, made: Made, want: Desired) -> tuple[str, ...]:
 
 
 def needs_replacement(type_name: str, made: Made, want: Desired, changed: tuple[str, ...]) -> bool:
-    """True where a changed property is create-only, or the type knows no update."""
+    """True where a changed property is create-only, or its type says so, or the type knows no update."""
+    declared = registry.find(type_name)
+    if declared.replaces is not None and declared.replaces(made.properties, want.properties):
+        return True
     return any(_replaces(type_name, name, made.properties, want.properties) for name in changed)
 
 

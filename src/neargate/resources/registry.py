@@ -9,20 +9,26 @@ from neargate.resources.declaration import ResourceType
 _MODULES = {
     "AWS::CDK": "waiting",
     "AWS::CloudFormation": "cloudformation",
+    "AWS::CloudWatch": "cloudwatch",
     "AWS::CodeBuild": "codebuild",
     "AWS::CodePipeline": "codepipeline",
     "AWS::DynamoDB": "dynamodb",
     "AWS::EC2": "ec2",
     "AWS::ECR": "ecr",
     "AWS::ECS": "ecs",
+    "AWS::Events": "events",
     "AWS::IAM": "iam",
     "AWS::KMS": "kms",
+    "AWS::Kinesis": "kinesis",
+    "AWS::KinesisFirehose": "firehose",
     "AWS::Logs": "logs",
     "AWS::S3": "s3",
     "AWS::SNS": "sns",
     "AWS::SQS": "sqs",
     "AWS::SSM": "ssm",
+    "AWS::Scheduler": "scheduler",
     "AWS::SecretsManager": "secretsmanager",
+    "AWS::StepFunctions": "stepfunctions",
 }
 
 

@@ -34,8 +34,8 @@ _ALL_PROPERTIES = frozenset(
     for name in (
         "AutoScaling::AutoScalingGroup EC2::CapacityReservation EC2::Instance EC2::SecurityGroup EC2::Subnet EC2::VPC "
         "EFS::MountTarget EKS::Nodegroup ElastiCache::ReplicationGroup ElasticLoadBalancingV2::LoadBalancer "
-        "Events::EventBus Neptune::DBCluster RDS::DBInstance RDS::DBParameterGroup S3::AccessPoint SNS::Topic "
-        "SQS::Queue SSM::Parameter StepFunctions::Activity"
+        "Events::EventBus Kinesis::StreamConsumer Neptune::DBCluster RDS::DBInstance RDS::DBParameterGroup "
+        "S3::AccessPoint SNS::Topic SQS::Queue SSM::Parameter StepFunctions::Activity"
     ).split()
 )
 _ANY_ATTRIBUTE = ("Custom::", "AWS::CloudFormation::CustomResource", "AWS::CloudFormation::Macro")

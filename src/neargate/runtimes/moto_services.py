@@ -26,7 +26,7 @@ from neargate.model.errors import AwsError, not_implemented
 from neargate.model.moto import SERVICES, MotoRequest
 from neargate.model.operations import Context, Operation
 from neargate.model.records import Json, Tx
-from neargate.runtimes.moto_corrections import Asked, corrected, prepared
+from neargate.runtimes.moto_corrections import Asked, added, corrected, prepared
 
 log = structlog.get_logger()
 
@@ -157,6 +157,9 @@ class MotoServices:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                own = added(service, name)
+                if own is not None:
+                    return own(asked)
                 answer = getattr(client, xform_name(name))(**prepared(service, name, asked))
         except ClientError as refused:
             error = refused.response.get("Error", {})

@@ -77,6 +77,13 @@ class Life:
         self.made = self.aws.write(work)
         self._has_every_attribute()
 
+    def replaced_by(self, **properties: Any) -> bool:
+        """Whether this change would replace it."""
+        assert self.made is not None
+        want = self._desired(properties, {})
+        changed = evaluation.change(self.declared.type, self.made, want)
+        return evaluation.needs_replacement(self.declared.type, self.made, want, changed)
+
     def delete(self) -> None:
         made = self.made
         assert made is not None
@@ -122,4 +129,5 @@ class Life:
 OPTIONAL = {
     "AWS::DynamoDB::Table": frozenset({"StreamArn"}),
     "AWS::DynamoDB::GlobalTable": frozenset({"StreamArn"}),
+    "AWS::Kinesis::Stream": frozenset({"WarmThroughputObject"}),
 }

@@ -126,6 +126,33 @@ def test_indexes_come_change_and_go(aws: Cloud) -> None:
     assert indexes(table) == {}
 
 
+def test_other_keys_replace_the_table(aws: Cloud) -> None:
+    other = {
+        "KeySchema": [{"AttributeName": "name", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "name", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    table = Life(aws, "AWS::DynamoDB::Table")
+    table.create(**ON_DEMAND)
+    assert table.replaced_by(**other)
+    assert not table.replaced_by(**ON_DEMAND, DeletionProtectionEnabled=True)
+
+
+def test_contributor_insights(aws: Cloud) -> None:
+    def status(table: Life, **index: str) -> str:
+        seen = aws.call("dynamodb", "DescribeContributorInsights", TableName=table.id, **index)
+        return str(seen["ContributorInsightsStatus"])
+
+    on = {"ContributorInsightsSpecification": {"Enabled": "true"}}
+    table = Life(aws, "AWS::DynamoDB::Table")
+    table.create(**ON_DEMAND, **on, GlobalSecondaryIndexes=[{**index("AAA", "id"), **on}])
+    assert status(table) == status(table, IndexName="AAA") == "ENABLED"
+    table.update(**ON_DEMAND, GlobalSecondaryIndexes=[index("AAA", "id")])
+    assert status(table) == status(table, IndexName="AAA") == "DISABLED"
+    with pytest.raises(AwsError, match="Table: none not found"):
+        aws.call("dynamodb", "DescribeContributorInsights", TableName="none")
+
+
 def test_encryption(aws: Cloud) -> None:
     table = Life(aws, "AWS::DynamoDB::Table")
     table.create(**ON_DEMAND, SSESpecification={"SSEEnabled": True, "SSEType": "KMS"})

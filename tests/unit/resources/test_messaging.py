@@ -88,6 +88,9 @@ def test_a_fifo_topics_formed_name_ends_in_fifo(aws: Cloud) -> None:
     assert len(topic.attributes["TopicName"]) == 256
     assert topic_of(aws, topic.id)["FifoTopic"] == "true"
     assert topic_of(aws, topic.id)["ContentBasedDeduplication"] == "true"
+    policy = {"MessageRetentionPeriod": 30}
+    topic.update(FifoTopic=True, ContentBasedDeduplication="true", ArchivePolicy=policy)
+    assert json.loads(topic_of(aws, topic.id)["ArchivePolicy"]) == {"MessageRetentionPeriod": "30"}
 
 
 def test_a_fifo_topic_with_another_ending_is_refused(aws: Cloud) -> None:

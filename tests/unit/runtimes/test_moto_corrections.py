@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from neargate.model.errors import AwsError
 from tests.unit.services.cloud import ACCOUNT, REGION, Cloud, cloud
 
 pytest.importorskip("moto")
@@ -84,3 +86,73 @@ def test_setting_one_attribute_of_a_queue_keeps_its_policy(aws: Cloud) -> None:
     seen = aws.call("sqs", "GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert json.loads(seen["Policy"]) == json.loads(policy)
     assert seen["CreatedTimestamp"].isdigit()
+
+
+# -- streams -----------------------------------------------------------------------------------------------
+
+
+def test_sequence_numbers_are_as_long_as_those_of_kinesis(aws: Cloud) -> None:
+    aws.call("kinesis", "CreateStream", StreamName="orders", ShardCount=1)
+    described = aws.call("kinesis", "DescribeStream", StreamName="orders")["StreamDescription"]
+    (shard,) = described["Shards"]
+    assert described["StreamModeDetails"] == {"StreamMode": "PROVISIONED"}
+    assert len(shard["SequenceNumberRange"]["StartingSequenceNumber"]) == 56
+    put = [
+        aws.call("kinesis", "PutRecord", StreamName="orders", PartitionKey="a", Data=data)["SequenceNumber"]
+        for data in (b"one", b"two")
+    ]
+
+    def read(kind: str, number: str) -> list[tuple[str, bytes]]:
+        place = {"StreamName": "orders", "ShardId": shard["ShardId"], "ShardIteratorType": kind}
+        asked = aws.call("kinesis", "GetShardIterator", **place, StartingSequenceNumber=number)
+        records = aws.call("kinesis", "GetRecords", ShardIterator=asked["ShardIterator"])["Records"]
+        return [(one["SequenceNumber"], one["Data"]) for one in records]
+
+    assert read("AT_SEQUENCE_NUMBER", put[0]) == [(put[0], b"one"), (put[1], b"two")]
+    assert read("AFTER_SEQUENCE_NUMBER", put[0]) == [(put[1], b"two")]
+
+
+def test_a_consumer_is_found_by_its_arn(aws: Cloud) -> None:
+    aws.call("kinesis", "CreateStream", StreamName="orders", ShardCount=1)
+    stream = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/orders"
+    made = aws.call("kinesis", "RegisterStreamConsumer", StreamARN=stream, ConsumerName="reader")
+    arn = made["Consumer"]["ConsumerARN"]
+    assert re.fullmatch(rf"{stream}/consumer/reader:\d{{10}}", arn)
+    seen = aws.call("kinesis", "DescribeStreamConsumer", ConsumerARN=arn)["ConsumerDescription"]
+    assert seen["ConsumerName"] == "reader"
+
+
+def test_a_delivery_stream_tells_when_it_began(aws: Cloud) -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/r"
+    source = {"KinesisStreamARN": f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/orders", "RoleARN": role}
+    aws.call(
+        "firehose",
+        "CreateDeliveryStream",
+        DeliveryStreamName="out",
+        DeliveryStreamType="KinesisStreamAsSource",
+        KinesisStreamSourceConfiguration=source,
+        S3DestinationConfiguration={"BucketARN": "arn:aws:s3:::b", "RoleARN": role},
+    )
+    answer = aws.call("firehose", "DescribeDeliveryStream", DeliveryStreamName="out")
+    seen = answer["DeliveryStreamDescription"]
+    began = seen["Source"]["KinesisStreamSourceDescription"]["DeliveryStartTimestamp"]
+    assert began == seen["CreateTimestamp"]
+    assert "LastUpdateTimestamp" not in seen
+
+
+# -- state machines ----------------------------------------------------------------------------------------
+
+
+def test_a_state_machines_revisions_and_that_nothing_runs_it(aws: Cloud) -> None:
+    definition = json.dumps({"StartAt": "S", "States": {"S": {"Type": "Succeed"}}})
+    role = f"arn:aws:iam::{ACCOUNT}:role/r"
+    made = aws.call("stepfunctions", "CreateStateMachine", name="m", definition=definition, roleArn=role)
+    arn = made["stateMachineArn"]
+    seen = aws.call("stepfunctions", "DescribeStateMachine", stateMachineArn=arn)
+    assert "revisionId" not in seen
+    assert seen["loggingConfiguration"] == {"level": "OFF", "includeExecutionData": False}
+    updated = aws.call("stepfunctions", "UpdateStateMachine", stateMachineArn=arn, definition=definition)
+    seen = aws.call("stepfunctions", "DescribeStateMachine", stateMachineArn=arn)
+    assert seen["revisionId"] == updated["revisionId"]
+    with pytest.raises(AwsError, match="execution of a state machine is not implemented"):
+        aws.call("stepfunctions", "StartExecution", stateMachineArn=arn)
