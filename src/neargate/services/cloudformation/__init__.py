@@ -8,6 +8,8 @@ from neargate.services.cloudformation import (
     policies,
     rollbacks,
     signals,
+    stack_set_views,
+    stack_sets,
     stacks,
     templates,
 )
@@ -20,6 +22,8 @@ __all__ = [
     "policies",
     "rollbacks",
     "signals",
+    "stack_set_views",
+    "stack_sets",
     "stacks",
     "templates",
 ]
