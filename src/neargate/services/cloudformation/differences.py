@@ -16,6 +16,7 @@ from neargate.planners.template.changes import Change
 from neargate.planners.template.difference import After, Before, difference, refuse_type_changes
 from neargate.planners.template.doubts import doubts
 from neargate.planners.template.functions import references
+from neargate.planners.template.masking import masked
 from neargate.planners.template.values import KNOWN_AFTER_APPLY, holds_unknown
 from neargate.resources import evaluation, registry
 
@@ -41,6 +42,8 @@ class Differences:
         self._types = {r.logical_id: r.type for r in records}
         self._made: dict[str, Made] = {r.logical_id: r.made for r in records if r.made is not None}
         self._opened = evaluation.seen_with(opened, self._made)
+        self._hides = any(parameter.no_echo for parameter in opened.template.parameters.values())
+        self._masks: dict[str, Mapping[str, Any]] = {}
         self._new = {name: self._after(name, resource) for name, resource in opened.live.items()}
         refuse_type_changes(
             {name: Before(type_name, {}) for name, type_name in self._types.items()}, self._new
@@ -60,8 +63,15 @@ class Differences:
 
     @cached_property
     def property_changes(self) -> list[Change]:
-        """As a change set shows them with property values."""
-        return self._differences(values=True)
+        """As a change set shows them with property values, those of NoEcho parameters masked."""
+        return [
+            masked(change, self._mask_before(change.logical_id), self._masks.get(change.logical_id))
+            for change in self._differences(values=True)
+        ]
+
+    def _mask_before(self, name: str) -> Mapping[str, Any] | None:
+        made = self._made.get(name)
+        return None if made is None else made.masked
 
     def warning(self) -> str | None:
         """What CloudFormation could not work out for the view with property values."""
@@ -131,9 +141,12 @@ class Differences:
         referred = any(reference.name in self._opened.live for reference in references(resource.properties))
 
         def evaluate(unknown: Collection[str] | None) -> Mapping[str, Any]:
-            if unknown is None or not referred:
+            if unknown is None or not (referred or self._hides):
                 return properties
             against = evaluation.seen_with(self._opened, self._made, unknown)
+            mask = evaluation.masked(_for_show(against), name)
+            if mask is not None:
+                self._masks[name] = mask
             return self._evaluated(resource, _for_show(against))
 
         taggable = evaluation.is_taggable(resource.type)
