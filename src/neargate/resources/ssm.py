@@ -5,6 +5,7 @@ from __future__ import annotations
 from neargate.model.errors import AwsError
 from neargate.model.records import Json
 from neargate.model.tags import upper
+from neargate.resources import ssm_fleet
 from neargate.resources.declaration import (
     Call,
     Desired,
@@ -63,6 +64,7 @@ def _delete(existing: Existing) -> Steps[None]:
 
 
 TYPES = {
+    **ssm_fleet.TYPES,
     "AWS::SSM::Parameter": ResourceType(
         type="AWS::SSM::Parameter",
         honoured=frozenset({"Name", "Tags", *_PUT} - {"Policies"}),
@@ -72,5 +74,5 @@ TYPES = {
         update=_update,
         delete=_delete,
         error=_error,
-    )
+    ),
 }
