@@ -26,6 +26,7 @@ from neargate.model.errors import AwsError, not_implemented
 from neargate.model.moto import SERVICES, MotoRequest
 from neargate.model.operations import Context, Operation
 from neargate.model.records import Json, Tx
+from neargate.runtimes import event_delivery
 from neargate.runtimes.moto_corrections import Asked, added, corrected, prepared
 
 log = structlog.get_logger()
@@ -103,7 +104,8 @@ class MotoServices:
         def handler(cx: Context, request: Json) -> Json:
             return self._answer(cx, service, name, request, lasting)
 
-        return Operation(service, name, handler, reads=not lasting, heavy=not lasting)
+        reads = not lasting and (service, name) != ("events", "PutEvents")  # which calls the rules' targets
+        return Operation(service, name, handler, reads=reads, heavy=reads)
 
     # -- answering ------------------------------------------------------------------------------------------------
 
@@ -112,6 +114,8 @@ class MotoServices:
             request = _local_queue_url(request)
             if name == "ReceiveMessage":
                 return self._receive(cx, request)
+        if (service, name) == ("events", "PutEvents"):
+            return self._put_events(cx, request)
         with self._lock:
             self._load(cx)
             if lasting:
@@ -124,6 +128,13 @@ class MotoServices:
             else:
                 answer = self._call(cx.account, cx.region, service, name, request)
         return _with_local_queue_urls(answer, cx.settings.endpoint) if service == "sqs" else answer
+
+    def _put_events(self, cx: Context, request: Json) -> Json:
+        with self._lock:
+            self._load(cx)
+            from moto.events.models import events_backends
+
+            return event_delivery.put_events(cx, events_backends[cx.account][cx.region], request)
 
     def _receive(self, cx: Context, request: Json) -> Json:
         """SQS's long poll, waiting here and not inside moto, whose lock others need."""
