@@ -277,18 +277,29 @@ def _check_policies(resource: Resource) -> None:
         ("DeletionPolicy", resource.deletion_policy, _DELETION_POLICIES),
         ("UpdateReplacePolicy", resource.update_replace_policy, _REPLACE_POLICIES),
     )
-    for key, policy, known in policies:
-        if policy is None:
-            continue
-        if not isinstance(policy, str):
-            raise invalid(f"Template format error: Every {key} member must be a string.")
-        if policy not in known:
-            raise invalid(
-                f"Template format error: Unrecognized {key} {policy} for resource {resource.logical_id}"
-            )
-        if policy == "Snapshot" and resource.type not in _SNAPSHOTTED:
-            what = "deletion policy" if key == "DeletionPolicy" else "update replace policy"
-            raise invalid(f"Template error: resource type {resource.type} does not support {what} Snapshot")
+    for key, given, known in policies:
+        for policy in _branches(given):
+            if not isinstance(policy, str):
+                raise invalid(f"Template format error: Every {key} member must be a string.")
+            if policy not in known:
+                raise invalid(
+                    f"Template format error: Unrecognized {key} {policy} for resource {resource.logical_id}"
+                )
+            if policy == "Snapshot" and resource.type not in _SNAPSHOTTED:
+                what = "deletion policy" if key == "DeletionPolicy" else "update replace policy"
+                raise invalid(
+                    f"Template error: resource type {resource.type} does not support {what} Snapshot"
+                )
+
+
+def _branches(policy: Any) -> list[Any]:
+    """What a policy may come to: an Fn::If is taken without any transform (recorded on AWS in 2026)."""
+    if policy is None:
+        return []
+    found = function_of(policy)
+    if found is None or found[0] != "Fn::If" or not isinstance(found[1], list) or len(found[1]) != 3:
+        return [policy]
+    return [leaf for branch in found[1][1:] for leaf in _branches(branch)]
 
 
 def _check_output_value(value: Any) -> None:

@@ -54,7 +54,17 @@ class Differences:
         before, after = self._stack.input, self._wanted
         if (before.tags, before.resolved) != (after.tags, after.resolved):
             return True
-        return bool(self.changes) or self._outputs_differ()
+        return bool(self.changes) or self._outputs_differ() or self._policies_differ()
+
+    def _policies_differ(self) -> bool:
+        """A policy that is written or no longer written is an update, even if it says what holds without it."""
+        before = language.parse(self._stack.input.template).resources
+        return any(
+            (r.deletion_policy, r.update_replace_policy)
+            != (before[name].deletion_policy, before[name].update_replace_policy)
+            for name, r in self._opened.live.items()
+            if name in before
+        )
 
     @cached_property
     def changes(self) -> list[Change]:

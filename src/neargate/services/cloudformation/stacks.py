@@ -20,6 +20,7 @@ from neargate.model.cloudformation import (
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
+from neargate.planners import template as language
 from neargate.services.cloudformation import inputs, nested
 from neargate.services.cloudformation.differences import Differences
 from neargate.services.cloudformation.events import INITIATED, stack_event
@@ -180,11 +181,21 @@ def update_stack(cx: Context, request: Json) -> Json:
     except inputs.ProcessingFailed as failed:
         wanted = failed.wanted
     else:
-        if around == settings_of(stack) and not Differences(cx, stack, wanted, opened, place):
+        same = around == settings_of(stack) and not Differences(cx, stack, wanted, opened, place)
+        if same and not _is_always_new(wanted):
             raise AwsError("ValidationError", "No updates are to be performed.")
+    if request.get("Capabilities") is None:  # those of earlier calls are still shown
+        wanted = attrs.evolve(wanted, capabilities=stack.input.capabilities)
     operation_id = start_update(cx, attrs.evolve(stack, change_set_id=None), wanted, request)
     _record_transformation(cx, stack, wanted)
     return {"StackId": stack.id, "OperationId": operation_id}
+
+
+def _is_always_new(wanted: StackInput) -> bool:
+    """A template that a macro or a service's transform has processed is an update, whatever came of it."""
+    if not wanted.original:
+        return False
+    return set(language.outline(language.read(wanted.original)).transforms) != {language.LANGUAGE_EXTENSIONS}
 
 
 def check_updatable(stack: Stack, *, disable_rollback: bool = False) -> None:
