@@ -36,6 +36,7 @@ from neargate.model.records import Reader, Tx
 from neargate.runtimes.ecr_images import EcrImages
 from neargate.runtimes.git import GitRepositories
 from neargate.runtimes.memory import MemoryRuntime, World
+from neargate.runtimes.moto_services import MotoServices
 from neargate.services.dispatch import Dispatcher
 from neargate.store.blobs import BlobDirectory
 from neargate.store.sqlite import SqliteStore
@@ -104,7 +105,7 @@ class RunningCloud:
         self.store = store
         self.blobs = BlobDirectory(self._directory / "blobs")
         self.ids = SystemIds()
-        self.dispatcher = Dispatcher(self.store, self.clock, self.ids, self.blobs, Settings())
+        self.dispatcher = Dispatcher(self.store, self.clock, self.ids, self.blobs, Settings(), MotoServices())
         own = OwnApi(self.dispatcher, dict, _nothing_to_prune)
         self.front = Front(Api(self.dispatcher), self.blobs, {"/_neargate/": own})
         self.client.serve(self.front)

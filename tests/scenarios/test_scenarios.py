@@ -10,7 +10,7 @@ from tests.scenarios import script
 from tests.scenarios.cloud import running_cloud
 from tests.scenarios.virtual_time import run
 
-SCENARIOS = sorted(Path(__file__).parent.glob("*.txt"))
+SCENARIOS = sorted(Path(__file__).parent.rglob("*.txt"))
 
 
 async def transcript(scenario: script.Scenario) -> str:
@@ -20,6 +20,8 @@ async def transcript(scenario: script.Scenario) -> str:
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_scenario(path: Path, request: pytest.FixtureRequest) -> None:
+    if path.parent.name == "moto":
+        pytest.importorskip("moto")
     scenario = script.read(path)
     heard = run(transcript(scenario))
     if request.config.getoption("--record", default=False):

@@ -81,6 +81,13 @@ def test_a_disabled_rule_sends_nothing(aws: Cloud) -> None:
     assert bodies(aws, jobs) == []
 
 
+def test_a_pattern_that_aws_would_refuse_matches_nothing(aws: Cloud) -> None:
+    jobs = queue(aws, "jobs")
+    rule(aws, {"Arn": arn("sqs", "jobs")}, detail={"total": [{"numeric": [">", "10"]}]})
+    assert "EventId" in put(aws, total=12)
+    assert bodies(aws, jobs) == []
+
+
 def test_a_log_group_gets_the_event_in_a_stream_of_its_own(aws: Cloud) -> None:
     aws.call("logs", "CreateLogGroup", logGroupName="/shop/events")
     rule(aws, {"Arn": arn("logs", "log-group:/shop/events:*")})
