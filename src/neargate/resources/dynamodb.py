@@ -37,6 +37,7 @@ _TAGGING = Tagging("dynamodb", "ResourceArn")
 _error = errors_of("DynamoDb", {"ResourceInUseException": "AlreadyExists"})
 _NAMING = Naming("TableName", max_length=255)
 _INDEX = ("IndexName", "KeySchema", "Projection", "ProvisionedThroughput", "WarmThroughput")
+_KINESIS = "KinesisStreamSpecification"
 _INSIGHTS = "ContributorInsightsSpecification"
 # properties that the create request spells as the template does
 _PLAIN = (
@@ -84,7 +85,7 @@ def _encryption(encryption: Mapping[str, Any]) -> Json:
 
 
 def _settings(old: Existing, want: Desired) -> Steps[None]:
-    """What has operations of its own, where it differs: time to live, recovery, resource policy, insights."""
+    """What has operations of its own, where it differs: expiry, recovery, policy, Kinesis, insights."""
     was, now, table = old.desired.properties, want.properties, {"TableName": old.id}
     if changed(was, now, "TimeToLiveSpecification"):
         for request in _time_to_live(was.get("TimeToLiveSpecification"), now.get("TimeToLiveSpecification")):
@@ -100,12 +101,28 @@ def _settings(old: Existing, want: Desired) -> Steps[None]:
             yield Call("dynamodb", "PutResourcePolicy", request)
         else:
             yield Call("dynamodb", "DeleteResourcePolicy", {"ResourceArn": _arn(want)})
+    yield from _streaming(old.id, was.get(_KINESIS), now.get(_KINESIS))
     before = _insights(was)
     for index, enabled in _insights(now).items():
         if enabled != before.get(index, False):
             named = {**table, "IndexName": index} if index else table
             action = {"ContributorInsightsAction": "ENABLE" if enabled else "DISABLE"}
             yield Call("dynamodb", "UpdateContributorInsights", {**named, **action})
+
+
+def _streaming(table: str, was: Json | None, now: Json | None) -> Steps[None]:
+    """From one Kinesis stream to another; an earlier one is left first."""
+    before, after = (
+        only(one or {}, ("StreamArn",), _KINESIS, "dynamodb").get("StreamArn") for one in (was, now)
+    )
+    if before == after:
+        return
+    if before:
+        yield Call(
+            "dynamodb", "DisableKinesisStreamingDestination", {"TableName": table, "StreamArn": before}
+        )
+    if after:
+        yield Call("dynamodb", "EnableKinesisStreamingDestination", {"TableName": table, "StreamArn": after})
 
 
 def _insights(properties: Mapping[str, Any]) -> dict[str, bool]:
@@ -215,8 +232,8 @@ _SHARED = (
     "StreamSpecification TimeToLiveSpecification WarmThroughput"
 ).split()
 _REPLICA = (
-    "Region ContributorInsightsSpecification DeletionProtectionEnabled PointInTimeRecoverySpecification ResourcePolicy "
-    "SSESpecification TableClass Tags"
+    "Region ContributorInsightsSpecification DeletionProtectionEnabled KinesisStreamSpecification "
+    "PointInTimeRecoverySpecification ResourcePolicy SSESpecification TableClass Tags"
 ).split()
 
 
@@ -239,7 +256,14 @@ def _as_table(want: Desired) -> Desired:
         raise AwsError("NotImplemented", f"TableClass {replica['TableClass']} is not implemented by Neargate")
     own = only(replica, _REPLICA, "Replicas", "dynamodb")
     kept = pick(
-        own, ("DeletionProtectionEnabled", "PointInTimeRecoverySpecification", "ResourcePolicy", _INSIGHTS)
+        own,
+        (
+            "DeletionProtectionEnabled",
+            "PointInTimeRecoverySpecification",
+            "ResourcePolicy",
+            _INSIGHTS,
+            _KINESIS,
+        ),
     )
     properties = {**pick(p, _SHARED), **kept}
     if properties.get("SSESpecification"):
@@ -262,6 +286,7 @@ TYPES = by_name(
             {
                 *_PLAIN,
                 _INSIGHTS,
+                _KINESIS,
                 "GlobalSecondaryIndexes",
                 "PointInTimeRecoverySpecification",
                 "ResourcePolicy",

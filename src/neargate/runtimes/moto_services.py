@@ -256,8 +256,9 @@ def _session() -> Any:
 
 
 def _endpoint(service: str, region: str) -> str | None:
-    """The address that moto listens for where botocore's own is another one."""
-    return {"sqs": f"https://sqs.{region}.amazonaws.com"}.get(service)
+    """The address that moto listens for where botocore's own is another one, or depends on the account of an ARN."""
+    hosts = {"dynamodb": "dynamodb", "dynamodbstreams": "streams.dynamodb", "sqs": "sqs"}
+    return f"https://{hosts[service]}.{region}.amazonaws.com" if service in hosts else None
 
 
 def _answered_by(stubber: Any, account: str) -> Callable[..., Any]:

@@ -153,6 +153,21 @@ def test_contributor_insights(aws: Cloud) -> None:
         aws.call("dynamodb", "DescribeContributorInsights", TableName="none")
 
 
+def test_a_kinesis_stream_of_a_table(aws: Cloud) -> None:
+    def destinations(table: Life) -> dict[str, str]:
+        seen = aws.call("dynamodb", "DescribeKinesisStreamingDestination", TableName=table.id)
+        return {one["StreamArn"]: one["DestinationStatus"] for one in seen["KinesisDataStreamDestinations"]}
+
+    one, two = (f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{name}" for name in ("one", "two"))
+    table = Life(aws, "AWS::DynamoDB::Table")
+    table.create(**ON_DEMAND, KinesisStreamSpecification={"StreamArn": one})
+    assert destinations(table) == {one: "ACTIVE"}
+    table.update(**ON_DEMAND, KinesisStreamSpecification={"StreamArn": two})
+    assert destinations(table) == {one: "DISABLED", two: "ACTIVE"}
+    table.update(**ON_DEMAND)
+    assert destinations(table) == {one: "DISABLED", two: "DISABLED"}
+
+
 def test_encryption(aws: Cloud) -> None:
     table = Life(aws, "AWS::DynamoDB::Table")
     table.create(**ON_DEMAND, SSESpecification={"SSEEnabled": True, "SSEType": "KMS"})

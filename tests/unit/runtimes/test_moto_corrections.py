@@ -60,6 +60,60 @@ def test_a_table_on_demand_and_its_index(aws: Cloud) -> None:
     assert seen["ProvisionedThroughput"]["NumberOfDecreasesToday"] == 0
 
 
+def streamed(aws: Cloud, stream: str) -> list[dict[str, Any]]:
+    asked = {"StreamName": stream, "ShardId": "shardId-000000000000", "ShardIteratorType": "TRIM_HORIZON"}
+    place = aws.call("kinesis", "GetShardIterator", **asked)["ShardIterator"]
+    return [
+        json.loads(one["Data"]) for one in aws.call("kinesis", "GetRecords", ShardIterator=place)["Records"]
+    ]
+
+
+@pytest.mark.parametrize("own_stream", [False, True])
+def test_a_tables_changes_reach_a_kinesis_stream(aws: Cloud, own_stream: bool) -> None:
+    view = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}}
+    described = table(aws, BillingMode="PAY_PER_REQUEST", **(view if own_stream else {}))
+    aws.call("kinesis", "CreateStream", StreamName="changes", ShardCount=1)
+    target = {"TableName": "items", "StreamArn": f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/changes"}
+    aws.call("dynamodb", "EnableKinesisStreamingDestination", **target)
+    with pytest.raises(AwsError, match="must be DISABLED or ENABLE_FAILED"):
+        aws.call("dynamodb", "EnableKinesisStreamingDestination", **target)
+    key = {"pk": {"S": "a"}, "sk": {"S": "b"}}
+    aws.call("dynamodb", "PutItem", TableName="items", Item={**key, "n": {"N": "1"}})
+    aws.call("dynamodb", "PutItem", TableName="items", Item={**key, "n": {"N": "2"}})
+    aws.call("dynamodb", "DeleteItem", TableName="items", Key=key)
+    changes = streamed(aws, "changes")
+    assert [one["eventName"] for one in changes] == ["INSERT", "MODIFY", "REMOVE"]
+    first, second = (one["dynamodb"] for one in changes[:2])
+    assert first["Keys"] == key
+    assert "OldImage" not in first
+    assert (second["OldImage"]["n"], second["NewImage"]["n"]) == ({"N": "1"}, {"N": "2"})
+    assert changes[0]["tableName"] == "items"
+    if own_stream:
+        stream = aws.call("dynamodbstreams", "DescribeStream", StreamArn=described["LatestStreamArn"])
+        shard = stream["StreamDescription"]["Shards"][0]["ShardId"]
+        asked = {"ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"}
+        place = aws.call(
+            "dynamodbstreams", "GetShardIterator", StreamArn=described["LatestStreamArn"], **asked
+        )
+        records = aws.call("dynamodbstreams", "GetRecords", ShardIterator=place["ShardIterator"])["Records"]
+        assert [one["eventName"] for one in records] == ["INSERT", "MODIFY", "REMOVE"]
+
+    aws.call("dynamodb", "DisableKinesisStreamingDestination", **target)
+    aws.call("dynamodb", "PutItem", TableName="items", Item=key)
+    assert len(streamed(aws, "changes")) == 3
+    with pytest.raises(AwsError, match="must be ACTIVE to perform DISABLE"):
+        aws.call("dynamodb", "DisableKinesisStreamingDestination", **target)
+
+
+def test_a_table_whose_stream_was_switched_off_takes_items(aws: Cloud) -> None:
+    view = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+    table(aws, BillingMode="PAY_PER_REQUEST", StreamSpecification=view)
+    off = {"StreamEnabled": False}
+    aws.call("dynamodb", "UpdateTable", TableName="items", StreamSpecification=off)
+    aws.call("dynamodb", "PutItem", TableName="items", Item={"pk": {"S": "a"}, "sk": {"S": "b"}})
+    assert aws.call("dynamodb", "DescribeTable", TableName="items")["Table"]["ItemCount"] == 1
+
+
 def test_a_topic_gives_back_what_it_was_given(aws: Cloud) -> None:
     attributes = {"FifoTopic": "true", "ArchivePolicy": '{"MessageRetentionPeriod":"30"}'}
     arn = aws.call("sns", "CreateTopic", Name="news.fifo", Attributes=attributes)["TopicArn"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from neargate.model.errors import AwsError
 from neargate.model.records import Json
+from neargate.runtimes.moto_corrections import dynamodb_streaming
 from neargate.runtimes.moto_corrections.asked import Addition, Asked, Correction, Preparation
+from neargate.runtimes.moto_corrections.dynamodb_streaming import has_stream, settle, table_of
 
 
 def _table(asked: Asked, answer: Json) -> Json:
@@ -38,16 +39,19 @@ def _index(table: str, index: Json) -> Json:
     return found
 
 
-def _stream_off(asked: Asked) -> Json:
+def _stream_on(asked: Asked) -> Json:
     """After a stream was switched off another one can be switched on."""
     stream = asked.request.get("StreamSpecification") or {}
     if stream.get("StreamEnabled"):
-        from moto.dynamodb.models import dynamodb_backends
-
-        table = dynamodb_backends[asked.account][asked.region].tables.get(asked.request["TableName"])
-        if table is not None and not (table.stream_specification or {}).get("StreamEnabled"):
+        table = table_of(asked)
+        if not has_stream(table):
             table.latest_stream_label = None
     return asked.request
+
+
+def _updated(asked: Asked, answer: Json) -> Json:
+    settle(table_of(asked))
+    return _table(asked, answer)
 
 
 # -- Contributor Insights: kept as set; the rules of CloudWatch that AWS makes of it are not there -------------
@@ -55,12 +59,7 @@ def _stream_off(asked: Asked) -> Json:
 
 def _insights_of(asked: Asked) -> tuple[Any, str]:
     """The table's settings, by index ("" for the table itself)."""
-    from moto.dynamodb.models import dynamodb_backends
-
-    name = asked.request["TableName"]
-    table: Any = dynamodb_backends[asked.account][asked.region].tables.get(name)
-    if table is None:
-        raise AwsError("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found")
+    table = table_of(asked)
     table.neargate_insights = getattr(table, "neargate_insights", {})
     return table, str(asked.request.get("IndexName", ""))
 
@@ -80,11 +79,12 @@ def _insights(table: Any, index: str) -> Json:
 ADDITIONS: dict[str, Addition] = {
     "DescribeContributorInsights": lambda asked: _insights(*_insights_of(asked)),
     "UpdateContributorInsights": _set_insights,
+    **dynamodb_streaming.ADDITIONS,
 }
-PREPARATIONS: dict[str, Preparation] = {"UpdateTable": _stream_off}
+PREPARATIONS: dict[str, Preparation] = {"UpdateTable": _stream_on}
 CORRECTIONS: dict[str, Correction] = {
     "CreateTable": _table,
     "DeleteTable": _table,
     "DescribeTable": _table,
-    "UpdateTable": _table,
+    "UpdateTable": _updated,
 }
