@@ -201,13 +201,19 @@ def _name(
 def effective_tags(type_name: str, properties: Mapping[str, Any], stack_tags: Tags) -> Tags:
     """The resource's own tags over those of the stack, which reach only types that can be tagged."""
     inherited = stack_tags if is_taggable(type_name) else {}
-    own = properties.get("Tags")
+    own = properties.get(tag_property(type_name))
     if isinstance(own, list):
         pairs = {str(t.get("Key", "")): str(t.get("Value", "")) for t in own if isinstance(t, Mapping)}
         return {**inherited, **pairs}
     if isinstance(own, Mapping):
         return {**inherited, **{str(k): str(v) for k, v in own.items()}}
     return dict(inherited)
+
+
+def tag_property(type_name: str) -> str:
+    """Where a template writes a resource's tags: `Tags`, or what the type has instead, as `HostedZoneTags`."""
+    found = schemas.schema(type_name).tag_property if schemas.exists(type_name) else None
+    return found or "Tags"
 
 
 def is_taggable(type_name: str) -> bool:
@@ -249,10 +255,11 @@ def existing(made: Made, logical_id: str, place: Place) -> Existing:
 
 def change(type_name: str, made: Made, want: Desired) -> tuple[str, ...]:
     """The top-level properties in which a wish differs from what was made; `Tags` for tags alone."""
+    tags = {"Tags", tag_property(type_name)}
     names = [
         name
         for name in {**made.properties, **want.properties}
-        if name != "Tags" and not same(made.properties.get(name), want.properties.get(name))
+        if name not in tags and not same(made.properties.get(name), want.properties.get(name))
     ]
     if made.tags != want.tags:
         names.append("Tags")

@@ -8,6 +8,7 @@ from neargate.resources.declaration import ResourceType
 
 _MODULES = {
     "AWS::CDK": "waiting",
+    "AWS::CertificateManager": "acm",
     "AWS::CloudFormation": "cloudformation",
     "AWS::CloudWatch": "cloudwatch",
     "AWS::CodeBuild": "codebuild",
@@ -16,18 +17,25 @@ _MODULES = {
     "AWS::EC2": "ec2",
     "AWS::ECR": "ecr",
     "AWS::ECS": "ecs",
+    "AWS::EFS": "efs",
+    "AWS::Elasticsearch": "opensearch",
     "AWS::Events": "events",
     "AWS::IAM": "iam",
     "AWS::KMS": "kms",
     "AWS::Kinesis": "kinesis",
     "AWS::KinesisFirehose": "firehose",
     "AWS::Logs": "logs",
+    "AWS::OpenSearchService": "opensearch",
+    "AWS::Redshift": "redshift",
+    "AWS::ResourceGroups": "resource_groups",
+    "AWS::Route53": "route53",
     "AWS::S3": "s3",
     "AWS::SNS": "sns",
     "AWS::SQS": "sqs",
     "AWS::SSM": "ssm",
     "AWS::Scheduler": "scheduler",
     "AWS::SecretsManager": "secretsmanager",
+    "AWS::ServiceDiscovery": "servicediscovery",
     "AWS::StepFunctions": "stepfunctions",
 }
 

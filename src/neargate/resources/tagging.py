@@ -25,15 +25,20 @@ class Tagging:
     tag: str = "TagResource"
     untag: str = "UntagResource"
     at_creation: str | None = None  # the create request's member, where it is another one than `tags`
+    system: bool = True  # False where the service that answers here refuses tags of AWS's own
 
     def at_create(self, want: Desired) -> Json:
         """The member of the create request, or nothing where there are no tags."""
-        return {self.at_creation or self.tags: self.form(want.all_tags)} if want.all_tags else {}
+        wanted = self._of(want)
+        return {self.at_creation or self.tags: self.form(wanted)} if wanted else {}
+
+    def _of(self, want: Desired) -> Tags:
+        return want.all_tags if self.system else want.tags
 
     def change(self, old: Existing, want: Desired, resource: str | None = None) -> Steps[None]:
         """Take away and put on what differs. `resource` is what the service calls it, the physical id by default."""
         named = {self.resource: resource or old.id}
-        before, after = old.desired.all_tags, want.all_tags
+        before, after = self._of(old.desired), self._of(want)
         gone = sorted(before.keys() - after.keys())
         if gone:
             yield Call(self.service, self.untag, {**named, self.keys: gone})

@@ -60,7 +60,7 @@ class Stacks:
         changed = asyncio.Event()
         unsubscribe = self.aws.store.subscribe(frozenset({"cloudformation.stack"}), lambda *_: changed.set())
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while True:
                     changed.clear()
                     found = await self.call("cloudformation", "DescribeStacks", StackName=self.id)
