@@ -27,6 +27,8 @@ class Regional:
     region: str
     id: str
     tags: Tags = attrs.field(factory=dict)
+    token: str = ""
+    """The ClientToken that it was made with; the same token makes nothing again."""
 
     @property
     def key(self) -> str:
@@ -38,7 +40,17 @@ class Regional:
 
 
 @attrs.frozen(kw_only=True)
+class Block:
+    """A CIDR block beside the first one, IPv4 or IPv6, associated with a VPC or a subnet."""
+
+    id: str
+    cidr: str
+
+
+@attrs.frozen(kw_only=True)
 class Vpc(Regional):
+    """`cidr` is its first block, `secondary` are further IPv4 ones, `ipv6` those of IPv6."""
+
     KIND: ClassVar[str] = "ec2.vpc"
     cidr: str
     association_id: str
@@ -48,10 +60,19 @@ class Vpc(Regional):
     dns_hostnames: bool = False
     address_usage_metrics: bool = False
     tenancy: str = "default"
+    secondary: tuple[Block, ...] = ()
+    ipv6: tuple[Block, ...] = ()
+
+    @property
+    def cidrs(self) -> tuple[str, ...]:
+        """All its IPv4 blocks."""
+        return (self.cidr, *(block.cidr for block in self.secondary))
 
 
 @attrs.frozen(kw_only=True)
 class Subnet(Regional):
+    """`acl_id` is the network ACL it is associated with, "" for its VPC's default one."""
+
     KIND: ClassVar[str] = "ec2.subnet"
     vpc_id: str
     cidr: str
@@ -62,6 +83,11 @@ class Subnet(Regional):
     map_public_ip: bool = False
     dns_a_records: bool = False
     hostname_type: str = "ip-name"
+    acl_id: str = ""
+    ipv6: tuple[Block, ...] = ()
+    assign_ipv6: bool = False
+    dns64: bool = False
+    dns_aaaa_records: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -72,7 +98,8 @@ class InternetGateway(Regional):
 
 @attrs.frozen(kw_only=True)
 class Route:
-    """`gateway` is `local` or an internet gateway's id."""
+    """`destination` is an IPv4 or IPv6 block or a prefix list's id; `gateway` is `local` or the id of what the
+    route leads to, whose prefix (`igw`, `nat`, `eni`…) says what that is."""
 
     destination: str
     gateway: str
@@ -94,6 +121,8 @@ class RouteTable(Regional):
     vpc_id: str
     routes: tuple[Route, ...] = ()
     associations: tuple[RouteAssociation, ...] = ()
+    propagating: tuple[str, ...] = ()
+    """Virtual private gateways that may propagate routes into it."""
 
     @property
     def main(self) -> bool:
@@ -101,18 +130,45 @@ class RouteTable(Regional):
 
 
 @attrs.frozen(kw_only=True)
+class AclEntry:
+    """A rule of a network ACL. `protocol` is a number as text or `-1`; `ports` goes with tcp and udp, `icmp` is
+    (type, code) and goes with icmp; exactly one of `cidr4` and `cidr6` is set."""
+
+    number: int
+    egress: bool
+    protocol: str
+    action: str
+    cidr4: str | None = None
+    cidr6: str | None = None
+    ports: tuple[int, int] | None = None
+    icmp: tuple[int, int] | None = None
+
+
+def allow_all_entries() -> tuple[AclEntry, ...]:
+    """The rules that a VPC's default network ACL has from the start."""
+    return tuple(
+        AclEntry(number=100, egress=egress, protocol="-1", action="allow", cidr4=ANYWHERE)
+        for egress in (True, False)
+    )
+
+
+@attrs.frozen(kw_only=True)
 class NetworkAcl(Regional):
-    """A VPC's default network ACL, which allows all; each subnet carries the id of its association."""
+    """A network ACL without its last rule, which denies all and is always there. Each subnet says which ACL it
+    is associated with."""
 
     KIND: ClassVar[str] = "ec2.network-acl"
     vpc_id: str
     is_default: bool = True
+    entries: tuple[AclEntry, ...] = attrs.field(factory=allow_all_entries)
 
 
 @attrs.frozen(kw_only=True)
 class DhcpOptions(Regional):
+    """An option set: values by option name (`domain-name`, `domain-name-servers`, `ntp-servers`…)."""
+
     KIND: ClassVar[str] = "ec2.dhcp-options"
-    domain: str
+    values: dict[str, list[str]]
 
 
 @attrs.frozen(kw_only=True)
@@ -175,6 +231,12 @@ class NetworkInterface(Regional):
     requester_managed: bool = False
     source_dest_check: bool = True
     delete_on_termination: bool = True
+    secondary_ips: tuple[str, ...] = ()
+
+    @property
+    def ips(self) -> tuple[str, ...]:
+        """All its private IPv4 addresses, the primary one first."""
+        return (self.private_ip, *self.secondary_ips)
 
 
 @attrs.frozen(kw_only=True)
@@ -228,6 +290,11 @@ class Network:
 def dns_domain(region: str) -> str:
     """The domain of private host names: `ec2.internal`, or `REGION.compute.internal`."""
     return "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
+
+
+def default_dhcp_values(region: str) -> dict[str, list[str]]:
+    """What the option set that AWS makes says."""
+    return {"domain-name": [dns_domain(region)], "domain-name-servers": ["AmazonProvidedDNS"]}
 
 
 def allow_all_egress(rule_id: str) -> SecurityGroupRule:
@@ -313,5 +380,7 @@ def default_network(account: str, region: str) -> Network:
         security_group=default_security_group(
             account, region, vpc_id, made("sg"), (made("sgr", "in"), made("sgr", "out"))
         ),
-        dhcp_options=DhcpOptions(account=account, region=region, id=made("dopt"), domain=dns_domain(region)),
+        dhcp_options=DhcpOptions(
+            account=account, region=region, id=made("dopt"), values=default_dhcp_values(region)
+        ),
     )

@@ -17,9 +17,15 @@ GROUP = "AWS::EC2::SecurityGroup"
 ALL_OUT = [("-1", None, None, "0.0.0.0/0")]
 
 
-async def group_of(stacks: Stacks, group_id: str) -> dict[str, Any]:
-    found = await stacks.call("ec2", "DescribeSecurityGroups", GroupIds=[group_id])
+async def group_of(stacks: Stacks, group: str) -> dict[str, Any]:
+    """A group by its id, or by its name in the default VPC."""
+    by = "GroupIds" if group.startswith("sg-") else "GroupNames"
+    found = await stacks.call("ec2", "DescribeSecurityGroups", **{by: [group]})
     return dict(found["SecurityGroups"][0])
+
+
+async def id_of(stacks: Stacks, logical_id: str) -> str:
+    return str((await group_of(stacks, await stacks.physical(logical_id)))["GroupId"])
 
 
 def web(**more: Any) -> dict[str, Any]:
@@ -70,7 +76,7 @@ async def test_egress_rules_of_a_template_stand_instead_of_allow_all(stacks: Sta
 
 async def test_an_update_changes_rules_in_place(stacks: Stacks) -> None:
     await stacks.carry_out("CreateStack", Web=web(SecurityGroupIngress=[HTTP, TLS]))
-    group = await stacks.physical("Web")
+    group = await id_of(stacks, "Web")
     by_hand = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
     await stacks.call("ec2", "RevokeSecurityGroupIngress", GroupId=group, IpPermissions=[by_hand])
 
@@ -78,7 +84,7 @@ async def test_an_update_changes_rules_in_place(stacks: Stacks) -> None:
     updated = await stacks.carry_out("UpdateStack", Web=web(SecurityGroupIngress=[renamed]))
 
     assert updated["StackStatus"] == "UPDATE_COMPLETE"
-    assert await stacks.physical("Web") == group
+    assert await id_of(stacks, "Web") == group
     assert (await group_of(stacks, group))["IpPermissions"][0]["IpRanges"] == [
         {"CidrIp": "0.0.0.0/0", "Description": "the shop"}
     ]
@@ -97,7 +103,7 @@ async def test_rules_of_their_own_let_two_groups_name_each_other(stacks: Stacks)
     def between(direction: str, member: str, group: str, peer: str) -> dict[str, Any]:
         properties = {
             "GroupId": {"Fn::GetAtt": [group, "GroupId"]},
-            member: {"Ref": peer},
+            member: {"Fn::GetAtt": [peer, "GroupId"]},
             "IpProtocol": "tcp",
             "FromPort": 5432,
             "ToPort": 5432,
@@ -112,7 +118,7 @@ async def test_rules_of_their_own_let_two_groups_name_each_other(stacks: Stacks)
     }
     made = await stacks.carry_out("CreateStack", **resources)
     assert made["StackStatus"] == "CREATE_COMPLETE"
-    web_id, data_id = await stacks.physical("Web"), await stacks.physical("Data")
+    web_id, data_id = await id_of(stacks, "Web"), await id_of(stacks, "Data")
     assert (await stacks.physical("In")).startswith("sgr-")
     assert rules((await group_of(stacks, data_id))["IpPermissions"]) == [("tcp", 5432, 5432, web_id)]
     assert ("tcp", 5432, 5432, data_id) in rules((await group_of(stacks, web_id))["IpPermissionsEgress"])
@@ -131,7 +137,7 @@ async def test_rules_of_their_own_let_two_groups_name_each_other(stacks: Stacks)
 
 async def test_a_group_in_use_is_deleted_once_nothing_uses_it(stacks: Stacks) -> None:
     made = await stacks.carry_out("CreateStack", Web=web())
-    group = await stacks.physical("Web")
+    group = await id_of(stacks, "Web")
     subnet = (await stacks.call("ec2", "DescribeSubnets"))["Subnets"][0]["SubnetId"]
     interface = await stacks.call("ec2", "CreateNetworkInterface", SubnetId=subnet, Groups=[group])
     stacks.id = made["StackId"]

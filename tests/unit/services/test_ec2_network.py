@@ -138,10 +138,9 @@ def test_accounts_and_regions_have_networks_of_their_own(aws: Cloud) -> None:
         ),
         (
             "CreateVpc",
-            {"CidrBlock": "10.0.0.0/16", "AmazonProvidedIpv6CidrBlock": True},
+            {"CidrBlock": "10.0.0.0/16", "Ipv6Pool": "mine"},
             "NotImplemented",
-            "ec2:CreateVpc with AmazonProvidedIpv6CidrBlock is not implemented by Neargate yet "
-            "(docs/coverage.md#ec2)",
+            "ec2:CreateVpc with Ipv6Pool is not implemented by Neargate yet (docs/coverage.md#ec2)",
         ),
         (
             "DescribeVpcs",

@@ -21,27 +21,6 @@ def _declare(name: str, answer: str, ids: str, code: str, text: str) -> None:
 
 for _row in (
     (
-        "DescribeNatGateways",
-        "NatGateways",
-        "NatGatewayIds",
-        "NatGatewayNotFound",
-        "The Nat Gateway {} was not found",
-    ),
-    (
-        "DescribeVpcEndpoints",
-        "VpcEndpoints",
-        "VpcEndpointIds",
-        "InvalidVpcEndpointId.NotFound",
-        "The Vpc Endpoint Id '{}' does not exist",
-    ),
-    (
-        "DescribeVpnGateways",
-        "VpnGateways",
-        "VpnGatewayIds",
-        "InvalidVpnGatewayID.NotFound",
-        "The vpnGateway ID '{}' does not exist",
-    ),
-    (
         "DescribeVpnConnections",
         "VpnConnections",
         "VpnConnectionIds",
@@ -54,20 +33,6 @@ for _row in (
         "CustomerGatewayIds",
         "InvalidCustomerGatewayID.NotFound",
         "The customerGateway ID '{}' does not exist",
-    ),
-    (
-        "DescribeEgressOnlyInternetGateways",
-        "EgressOnlyInternetGateways",
-        "EgressOnlyInternetGatewayIds",
-        "InvalidGatewayID.NotFound",
-        "The eigw ID '{}' does not exist",
-    ),
-    (
-        "DescribeVpcPeeringConnections",
-        "VpcPeeringConnections",
-        "VpcPeeringConnectionIds",
-        "InvalidVpcPeeringConnectionID.NotFound",
-        "The vpcPeeringConnection ID '{}' does not exist",
     ),
     (
         "DescribeTransitGateways",
@@ -83,22 +48,5 @@ for _row in (
         "InvalidInstanceID.NotFound",
         "The instance ID '{}' does not exist",
     ),
-    (
-        "DescribeFlowLogs",
-        "FlowLogs",
-        "FlowLogIds",
-        "InvalidFlowLogId.NotFound",
-        "The flowLog ID '{}' does not exist",
-    ),
 ):
     _declare(*_row)
-
-
-@reads("DescribeAddresses")
-def describe_addresses(cx: Context, request: Json) -> Json:
-    """No elastic address exists, by whichever name it is asked for."""
-    for wanted in request.get("AllocationIds") or ():
-        raise AwsError("InvalidAllocationID.NotFound", f"The allocation ID '{wanted}' does not exist")
-    for wanted in request.get("PublicIps") or ():
-        raise AwsError("InvalidAddress.NotFound", f"Address '{wanted}' not found.")
-    return {"Addresses": []}

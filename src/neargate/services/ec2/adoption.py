@@ -26,6 +26,7 @@ from neargate.model.operations import Context
 from neargate.model.records import Json
 from neargate.model.zones import zones
 from neargate.services.ec2 import subnets, vpcs
+from neargate.services.ec2.cidr import parsed_cidr
 from neargate.services.ec2.estate import default_vpc, establish, everything, find, new_id
 
 _CIDR = "172.31.0.0/16"
@@ -102,9 +103,9 @@ def _adopt_vpc(cx: Context, vpc_id: str) -> None:
 
 def _adopt_subnet(cx: Context, subnet_id: str, vpc: Vpc) -> None:
     """The next free sixteenth of the VPC (/20 of a /16), in the zone that has the fewest of its subnets."""
-    network = vpcs.parsed_cidr(vpc.cidr)
+    network = parsed_cidr(vpc.cidr)
     here = [subnet for subnet in everything(cx, Subnet) if subnet.vpc_id == vpc.id]
-    taken = [vpcs.parsed_cidr(subnet.cidr) for subnet in here]
+    taken = [parsed_cidr(subnet.cidr) for subnet in here]
     blocks = network.subnets(new_prefix=min(network.prefixlen + 4, 28))
     free = next((block for block in blocks if not any(block.overlaps(other) for other in taken)), None)
     if free is None:

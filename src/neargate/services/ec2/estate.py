@@ -10,6 +10,8 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+import attrs
+
 from neargate.model.ec2 import (
     AddressLease,
     DhcpOptions,
@@ -24,11 +26,23 @@ from neargate.model.ec2 import (
     Vpc,
     default_network,
 )
+from neargate.model.ec2_assets import FlowLog, KeyPair, PrefixList
+from neargate.model.ec2_edges import (
+    EgressOnlyGateway,
+    ElasticAddress,
+    Lingering,
+    NatGateway,
+    Peering,
+    VpcEndpoint,
+    VpnGateway,
+)
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context, Handler, operation
 from neargate.model.records import Json
 
 T = TypeVar("T", bound=Regional)
+
+L = TypeVar("L", bound=Lingering)
 
 _NOT_FOUND: dict[str, tuple[str, str]] = {
     Vpc.KIND: ("InvalidVpcID.NotFound", "vpc ID"),
@@ -39,7 +53,17 @@ _NOT_FOUND: dict[str, tuple[str, str]] = {
     DhcpOptions.KIND: ("InvalidDhcpOptionID.NotFound", "dhcpOption ID"),
     SecurityGroup.KIND: ("InvalidGroup.NotFound", "security group"),
     NetworkInterface.KIND: ("InvalidNetworkInterfaceID.NotFound", "networkInterface ID"),
+    ElasticAddress.KIND: ("InvalidAllocationID.NotFound", "allocation ID"),
+    VpcEndpoint.KIND: ("InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id"),
+    EgressOnlyGateway.KIND: ("InvalidGatewayID.NotFound", "eigw ID"),
+    VpnGateway.KIND: ("InvalidVpnGatewayID.NotFound", "vpnGateway ID"),
+    Peering.KIND: ("InvalidVpcPeeringConnectionID.NotFound", "vpcPeeringConnection ID"),
+    PrefixList.KIND: ("InvalidPrefixListID.NotFound", "prefix list ID"),
+    FlowLog.KIND: ("InvalidFlowLogId.NotFound", "flowLog ID"),
+    KeyPair.KIND: ("InvalidKeyPair.NotFound", "key pair"),
 }
+LINGERS = 3600.0
+"""Seconds for which something deleted is still shown, where AWS shows it."""
 
 
 def reads(name: str) -> Callable[[Handler], Handler]:
@@ -95,8 +119,8 @@ def establish(cx: Context) -> None:
 
 
 def everything(cx: Context, kind: type[T]) -> list[T]:
-    """All of a kind in the caller's account and region, in order of id."""
-    found = cx.tx.scan(kind, cx.caller.scope(""))
+    """All of a kind in the caller's account and region, in order of id, without what was deleted."""
+    found = [record for record in cx.tx.scan(kind, cx.caller.scope("")) if not _is_deleted(record)]
     if not established(cx):
         found += [
             record for record in default_network(cx.account, cx.region).records if isinstance(record, kind)
@@ -108,6 +132,8 @@ def everything(cx: Context, kind: type[T]) -> list[T]:
 def find(cx: Context, kind: type[T], wanted: str) -> T | None:
     """The record of that id, or None."""
     found = cx.tx.get(kind, cx.caller.scope(wanted))
+    if found is not None and _is_deleted(found):
+        return None
     if found is None and not established(cx):
         for record in default_network(cx.account, cx.region).records:
             if isinstance(record, kind) and record.id == wanted:
@@ -124,6 +150,8 @@ def require(cx: Context, kind: type[T], wanted: str) -> T:
 
 
 def not_found(kind: type[T], missing: list[str]) -> AwsError:
+    if kind.KIND == NatGateway.KIND:
+        return AwsError("NatGatewayNotFound", f"The Nat Gateway {', '.join(missing)} was not found")
     code, word = _NOT_FOUND[kind.KIND]
     plural = len(missing) > 1
     verb = "do" if plural else "does"
@@ -140,6 +168,43 @@ def chosen(cx: Context, kind: type[T], ids: Iterable[str] | None) -> list[T]:
     if missing:
         raise not_found(kind, missing)
     return [found[one] for one in wanted]
+
+
+def repeated(cx: Context, kind: type[T], request: Json) -> T | None:
+    """What the same ClientToken made before, or None."""
+    token = request.get("ClientToken")
+    if not token:
+        return None
+    return next((record for record in everything(cx, kind) if record.token == token), None)
+
+
+def vpc_of(record: Regional) -> str | None:
+    """The VPC that it stands in or is attached to, if any."""
+    vpc_id: str | None = getattr(record, "vpc_id", None)
+    return vpc_id
+
+
+def _is_deleted(record: Regional) -> bool:
+    return isinstance(record, Lingering) and record.deleted is not None
+
+
+def let_linger(cx: Context, record: Lingering) -> None:
+    """Delete it as far as anybody else is concerned; it is shown as deleted for an hour."""
+    for old in cx.tx.scan(type(record), cx.caller.scope("")):
+        if old.deleted is not None and cx.now - old.deleted > LINGERS:
+            cx.tx.delete(type(old), old.key)
+    cx.tx.put(attrs.evolve(record, deleted=cx.now))
+
+
+def shown(cx: Context, kind: type[L], ids: Iterable[str] | None) -> list[L]:
+    """As `chosen`, with what was deleted within the hour."""
+    every = cx.tx.scan(kind, cx.caller.scope(""))
+    seen = [record for record in every if record.deleted is None or cx.now - record.deleted <= LINGERS]
+    wanted = list(ids or ())
+    missing = [one for one in wanted if one not in {record.id for record in seen}]
+    if missing:
+        raise not_found(kind, missing)
+    return [record for record in seen if not wanted or record.id in wanted]
 
 
 def default_vpc(cx: Context) -> Vpc | None:

@@ -1,11 +1,12 @@
-"""Internet gateways."""
+"""Internet gateways, and egress-only ones for IPv6. They are recorded; tasks reach the world without one."""
 
 from __future__ import annotations
 
 import attrs
 
 from neargate.model import tags
-from neargate.model.ec2 import InternetGateway, Vpc
+from neargate.model.ec2 import InternetGateway, NetworkInterface, Vpc
+from neargate.model.ec2_edges import EgressOnlyGateway, ElasticAddress
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Json
@@ -17,6 +18,7 @@ from neargate.services.ec2.estate import (
     invalid,
     new_id,
     reads,
+    repeated,
     require,
     writes,
 )
@@ -52,11 +54,17 @@ def attach_internet_gateway(cx: Context, request: Json) -> Json:
 
 @writes("DetachInternetGateway", "InternetGatewayId VpcId")
 def detach_internet_gateway(cx: Context, request: Json) -> Json:
-    """Refused while an interface in the VPC has a public address; none has one here."""
+    """Refused while an interface in the VPC has a public address."""
     gateway = require(cx, InternetGateway, request["InternetGatewayId"])
     vpc = require(cx, Vpc, request["VpcId"])
     if gateway.vpc_id != vpc.id:
         raise AwsError("Gateway.NotAttached", f"resource {gateway.id} is not attached to network {vpc.id}")
+    inside = {interface.id for interface in everything(cx, NetworkInterface) if interface.vpc_id == vpc.id}
+    if any(address.interface_id in inside for address in everything(cx, ElasticAddress)):
+        raise dependency(
+            f"Network {vpc.id} has some mapped public address(es). Please unmap those public address(es) before "
+            "detaching the gateway."
+        )
     cx.tx.put(attrs.evolve(gateway, vpc_id=None))
     return {}
 
@@ -94,4 +102,48 @@ def _fields(gateway: InternetGateway) -> Fields:
         "internet-gateway-id": gateway.id,
         "owner-id": gateway.account,
         "tags": gateway.tags,
+    }
+
+
+# -- egress-only -------------------------------------------------------------------------------------------
+
+
+@writes("CreateEgressOnlyInternetGateway", "VpcId TagSpecifications ClientToken")
+def create_egress_only_internet_gateway(cx: Context, request: Json) -> Json:
+    gateway = repeated(cx, EgressOnlyGateway, request)
+    if gateway is None:
+        gateway = EgressOnlyGateway(
+            account=cx.account,
+            region=cx.region,
+            id=new_id(cx, "eigw"),
+            vpc_id=require(cx, Vpc, request["VpcId"]).id,
+            tags=tagging.given(cx, request, "egress-only-internet-gateway"),
+            token=request.get("ClientToken") or "",
+        )
+        cx.tx.put(gateway)
+    return {"EgressOnlyInternetGateway": _described_egress_only(gateway), "ClientToken": gateway.token}
+
+
+@writes("DeleteEgressOnlyInternetGateway", "EgressOnlyInternetGatewayId")
+def delete_egress_only_internet_gateway(cx: Context, request: Json) -> Json:
+    gateway = require(cx, EgressOnlyGateway, request["EgressOnlyInternetGatewayId"])
+    cx.tx.delete(EgressOnlyGateway, gateway.key)
+    return {"ReturnCode": True}
+
+
+@reads("DescribeEgressOnlyInternetGateways")
+def describe_egress_only_internet_gateways(cx: Context, request: Json) -> Json:
+    found = select(
+        chosen(cx, EgressOnlyGateway, request.get("EgressOnlyInternetGatewayIds")),
+        request.get("Filters"),
+        lambda gateway: {"tags": gateway.tags},
+    )
+    return page(request, "EgressOnlyInternetGateways", found, _described_egress_only)
+
+
+def _described_egress_only(gateway: EgressOnlyGateway) -> Json:
+    return {
+        "Attachments": [{"State": "attached", "VpcId": gateway.vpc_id}],
+        "EgressOnlyInternetGatewayId": gateway.id,
+        "Tags": tags.upper(gateway.tags),
     }

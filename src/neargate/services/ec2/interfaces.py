@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import attrs
 
@@ -16,10 +17,11 @@ from neargate.model.ec2 import (
     Vpc,
     dns_domain,
 )
+from neargate.model.ec2_edges import ElasticAddress
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Json
-from neargate.services.ec2 import tagging
+from neargate.services.ec2 import addresses, tagging
 from neargate.services.ec2.estate import (
     chosen,
     establish,
@@ -30,6 +32,7 @@ from neargate.services.ec2.estate import (
     new_id,
     not_found,
     reads,
+    repeated,
     require,
     writes,
 )
@@ -42,42 +45,83 @@ _TRIES = 16
 
 @writes(
     "CreateNetworkInterface",
-    "SubnetId Description PrivateIpAddress Groups InterfaceType TagSpecifications ClientToken",
+    "SubnetId Description PrivateIpAddress PrivateIpAddresses SecondaryPrivateIpAddressCount Groups InterfaceType "
+    "TagSpecifications ClientToken",
 )
 def create_network_interface(cx: Context, request: Json) -> Json:
-    if request.get("InterfaceType") not in (None, "interface"):
-        raise invalid(f"Invalid interface type: {request['InterfaceType']}")
-    interface = _made(
-        cx,
-        request["SubnetId"],
-        request.get("Groups") or (),
-        request.get("Description") or "",
-        address=request.get("PrivateIpAddress"),
-    )
-    interface = attrs.evolve(
-        interface, tags=tagging.given(cx, request, "network-interface"), delete_on_termination=False
-    )
-    cx.tx.put(interface)
-    return {"NetworkInterface": {**_described(interface, _names(cx)), "Status": "pending"}}
+    interface = repeated(cx, NetworkInterface, request)
+    if interface is None:
+        if request.get("InterfaceType") not in (None, "interface"):
+            raise invalid(f"Invalid interface type: {request['InterfaceType']}")
+        address, secondary = _wanted_addresses(request)
+        interface = _made(
+            cx,
+            request["SubnetId"],
+            request.get("Groups") or (),
+            request.get("Description") or "",
+            address=address,
+            secondary=secondary,
+            secondary_count=request.get("SecondaryPrivateIpAddressCount") or 0,
+        )
+        interface = attrs.evolve(
+            interface,
+            tags=tagging.given(cx, request, "network-interface"),
+            delete_on_termination=False,
+            token=request.get("ClientToken") or "",
+        )
+        cx.tx.put(interface)
+    described = {**_described(interface, _around(cx)), "Status": "pending"}
+    return {"NetworkInterface": described, "ClientToken": interface.token}
+
+
+def _wanted_addresses(request: Json) -> tuple[str | None, list[str]]:
+    """The primary address that a request asks for, and the secondary ones."""
+    primary, secondary = request.get("PrivateIpAddress"), []
+    for item in request.get("PrivateIpAddresses") or ():
+        if not item.get("Primary"):
+            secondary.append(item["PrivateIpAddress"])
+        elif primary not in (None, item["PrivateIpAddress"]):
+            raise AwsError(
+                "InvalidParameterCombination", "Only one primary private IP address can be specified."
+            )
+        else:
+            primary = item["PrivateIpAddress"]
+    return primary, secondary
 
 
 def create_managed(
     cx: Context,
     subnet_id: str,
-    groups: Collection[str],
+    groups: Collection[str] | None,
     description: str,
     requester: str,
     avoid: Collection[str] = (),
+    *,
+    type: str = "interface",
+    address: str | None = None,
+    secondary: Collection[str] = (),
+    secondary_count: int = 0,
 ) -> NetworkInterface:
-    """An interface in use that a service manages for a task or a load balancer.
+    """An interface in use that a service manages for a task, a load balancer, a gateway or an endpoint.
 
     `requester` is what DescribeNetworkInterfaces shows as RequesterId; `avoid` are addresses that must not be
-    picked though no record holds them. Without groups it gets the VPC's default group. Raises
-    InvalidSubnetID.NotFound, InvalidGroup.NotFound, InsufficientFreeAddressesInSubnet.
+    picked though no record holds them. With an empty list of groups it gets the VPC's default group, with None
+    it has none. Raises InvalidSubnetID.NotFound, InvalidGroup.NotFound, InsufficientFreeAddressesInSubnet.
     """
     establish(cx)
+    interface = _made(
+        cx,
+        subnet_id,
+        groups,
+        description,
+        avoid=avoid,
+        address=address,
+        secondary=secondary,
+        secondary_count=secondary_count,
+    )
     interface = attrs.evolve(
-        _made(cx, subnet_id, groups, description, avoid=avoid),
+        interface,
+        type=type,
         status="in-use",
         attachment_id=f"ela-attach-0{cx.ids.hex(16)}",
         requester=requester,
@@ -96,6 +140,13 @@ def release(cx: Context, interface_id: str) -> bool:
     return True
 
 
+def regroup(cx: Context, interface_ids: Collection[str], groups: Collection[str]) -> None:
+    """Give managed interfaces these security groups, which were checked."""
+    for interface_id in interface_ids:
+        interface = require(cx, NetworkInterface, interface_id)
+        cx.tx.put(attrs.evolve(interface, groups=tuple(groups)))
+
+
 @writes("DeleteNetworkInterface", "NetworkInterfaceId")
 def delete_network_interface(cx: Context, request: Json) -> Json:
     """One that a service manages goes only when a service asks (`via`)."""
@@ -108,13 +159,13 @@ def delete_network_interface(cx: Context, request: Json) -> Json:
 
 @reads("DescribeNetworkInterfaces")
 def describe_network_interfaces(cx: Context, request: Json) -> Json:
-    names = _names(cx)
+    around = _around(cx)
     found = select(
         chosen(cx, NetworkInterface, request.get("NetworkInterfaceIds")),
         request.get("Filters"),
-        lambda interface: _fields(interface, names),
+        lambda interface: _fields(interface, around),
     )
-    return page(request, "NetworkInterfaces", found, lambda interface: _described(interface, names))
+    return page(request, "NetworkInterfaces", found, lambda interface: _described(interface, around))
 
 
 @writes("ModifyNetworkInterfaceAttribute", "NetworkInterfaceId Description SourceDestCheck Groups")
@@ -135,15 +186,18 @@ def modify_network_interface_attribute(cx: Context, request: Json) -> Json:
 def _made(
     cx: Context,
     subnet_id: str,
-    groups: Collection[str],
+    groups: Collection[str] | None,
     description: str,
     *,
     address: str | None = None,
     avoid: Collection[str] = (),
+    secondary: Collection[str] = (),
+    secondary_count: int = 0,
 ) -> NetworkInterface:
     subnet = require(cx, Subnet, subnet_id)
-    held = _groups(cx, subnet.vpc_id, groups)
+    held = () if groups is None else _groups(cx, subnet.vpc_id, groups)
     picked = _free_address(cx, subnet, avoid) if address is None else _wanted_address(cx, subnet, address)
+    further = further_addresses(cx, subnet, secondary, secondary_count, (*avoid, picked))
     vpc = require(cx, Vpc, subnet.vpc_id)
     dashed = picked.replace(".", "-")
     interface = NetworkInterface(
@@ -160,9 +214,20 @@ def _made(
         created=cx.now,
         groups=held,
         description=description,
+        secondary_ips=tuple(further),
     )
-    cx.tx.put(_lease(interface))
+    lease(cx, interface, interface.ips)
     return interface
+
+
+def further_addresses(
+    cx: Context, subnet: Subnet, wanted: Collection[str], count: int, avoid: Collection[str] = ()
+) -> list[str]:
+    """The wanted addresses of the subnet, checked, and free ones until there are `count`."""
+    found = [_wanted_address(cx, subnet, one) for one in wanted]
+    while len(found) < count:
+        found.append(_free_address(cx, subnet, (*avoid, *found)))
+    return found
 
 
 def _groups(cx: Context, vpc_id: str, wanted: Collection[str]) -> tuple[str, ...]:
@@ -230,39 +295,81 @@ def _holder(cx: Context, subnet: Subnet, address: str) -> AddressLease | None:
     return cx.tx.get(AddressLease, cx.caller.scope(subnet.id, address))
 
 
-def _lease(interface: NetworkInterface) -> AddressLease:
-    return AddressLease(
-        account=interface.account,
-        region=interface.region,
-        subnet_id=interface.subnet_id,
-        address=interface.private_ip,
-        interface_id=interface.id,
-    )
+def lease(cx: Context, interface: NetworkInterface, ips: Collection[str]) -> None:
+    """Record that these addresses of its subnet are the interface's."""
+    for address in ips:
+        cx.tx.put(
+            AddressLease(
+                account=interface.account,
+                region=interface.region,
+                subnet_id=interface.subnet_id,
+                address=address,
+                interface_id=interface.id,
+            )
+        )
 
 
 def _forget(cx: Context, interface: NetworkInterface) -> None:
+    """Remove the interface: its addresses are free again, the elastic ones too."""
+    for address in everything(cx, ElasticAddress):
+        if address.interface_id == interface.id:
+            addresses.loose(cx, address)
     cx.tx.delete(NetworkInterface, interface.key)
-    cx.tx.delete(AddressLease, _lease(interface).key)
+    for ip in interface.ips:
+        cx.tx.delete(AddressLease, cx.caller.scope(interface.subnet_id, ip))
 
 
-def _names(cx: Context) -> dict[str, str]:
-    return {group.id: group.name for group in everything(cx, SecurityGroup)}
+@attrs.frozen
+class _Around:
+    """What is shown with an interface: names of groups, elastic addresses by (interface, private address) with
+    their host names."""
+
+    names: dict[str, str]
+    elastic: dict[tuple[str, str], ElasticAddress]
+    dns: Callable[[str, str], str]
 
 
-def _described(interface: NetworkInterface, names: dict[str, str]) -> Json:
-    address: Json = {"Primary": True, "PrivateIpAddress": interface.private_ip}
+def _around(cx: Context) -> _Around:
+    return _Around(
+        {group.id: group.name for group in everything(cx, SecurityGroup)},
+        addresses.on_interfaces(cx),
+        functools.partial(addresses.dns_name, cx),
+    )
+
+
+def _described_address(interface: NetworkInterface, private_ip: str, around: _Around) -> Json:
+    address: Json = {"Primary": private_ip == interface.private_ip, "PrivateIpAddress": private_ip}
+    if interface.private_dns:
+        dashed = private_ip.replace(".", "-")
+        address["PrivateDnsName"] = f"ip-{dashed}.{interface.private_dns.partition('.')[2]}"
+    elastic = around.elastic.get((interface.id, private_ip))
+    if elastic is not None:
+        address["Association"] = {
+            "AllocationId": elastic.id,
+            "AssociationId": elastic.association_id,
+            "IpOwnerId": elastic.account,
+            "PublicDnsName": around.dns(interface.vpc_id, elastic.public_ip),
+            "PublicIp": elastic.public_ip,
+        }
+    return address
+
+
+def _described(interface: NetworkInterface, around: _Around) -> Json:
+    described = [_described_address(interface, ip, around) for ip in interface.ips]
     answer: Json = {
         "AvailabilityZone": interface.zone,
         "AvailabilityZoneId": interface.zone_id,
         "Description": interface.description,
-        "Groups": [{"GroupId": group, "GroupName": names.get(group, "")} for group in interface.groups],
+        "Groups": [
+            {"GroupId": group, "GroupName": around.names.get(group, "")} for group in interface.groups
+        ],
         "InterfaceType": interface.type,
         "Ipv6Addresses": [],
         "MacAddress": interface.mac,
         "NetworkInterfaceId": interface.id,
         "OwnerId": interface.account,
         "PrivateIpAddress": interface.private_ip,
-        "PrivateIpAddresses": [address],
+        "PrivateIpAddresses": described,
         "RequesterManaged": interface.requester_managed,
         "SourceDestCheck": interface.source_dest_check,
         "Status": interface.status,
@@ -271,7 +378,9 @@ def _described(interface: NetworkInterface, names: dict[str, str]) -> Json:
         "VpcId": interface.vpc_id,
     }
     if interface.private_dns:
-        answer["PrivateDnsName"] = address["PrivateDnsName"] = interface.private_dns
+        answer["PrivateDnsName"] = interface.private_dns
+    if "Association" in described[0]:
+        answer["Association"] = described[0]["Association"]
     if interface.requester:
         answer["RequesterId"] = interface.requester
     if interface.attachment_id is not None:
@@ -286,16 +395,19 @@ def _described(interface: NetworkInterface, names: dict[str, str]) -> Json:
     return answer
 
 
-def _fields(interface: NetworkInterface, names: dict[str, str]) -> Fields:
+def _fields(interface: NetworkInterface, around: _Around) -> Fields:
     attached = interface.attachment_id is not None
     nothing: tuple[str, ...] = ()
+    elastic = [
+        around.elastic[(interface.id, ip)] for ip in interface.ips if (interface.id, ip) in around.elastic
+    ]
     return {
-        "addresses.association.public-ip": nothing,
+        "addresses.association.public-ip": [address.public_ip for address in elastic],
         "addresses.primary": "true",
-        "addresses.private-ip-address": interface.private_ip,
-        "association.allocation-id": nothing,
-        "association.association-id": nothing,
-        "association.public-ip": nothing,
+        "addresses.private-ip-address": interface.ips,
+        "association.allocation-id": [address.id for address in elastic],
+        "association.association-id": [address.association_id or "" for address in elastic],
+        "association.public-ip": [address.public_ip for address in elastic],
         "attachment.attachment-id": interface.attachment_id,
         "attachment.delete-on-termination": interface.delete_on_termination if attached else nothing,
         "attachment.instance-id": nothing,
@@ -305,7 +417,7 @@ def _fields(interface: NetworkInterface, names: dict[str, str]) -> Fields:
         "availability-zone-id": interface.zone_id,
         "description": interface.description,
         "group-id": interface.groups,
-        "group-name": [names.get(group, "") for group in interface.groups],
+        "group-name": [around.names.get(group, "") for group in interface.groups],
         "interface-type": interface.type,
         "mac-address": interface.mac,
         "network-interface-id": interface.id,

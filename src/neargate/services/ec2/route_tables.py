@@ -5,19 +5,19 @@ from __future__ import annotations
 import attrs
 
 from neargate.model import tags
-from neargate.model.ec2 import InternetGateway, Route, RouteAssociation, RouteTable, Subnet, Vpc
+from neargate.model.ec2 import Route, RouteAssociation, RouteTable, Subnet, Vpc
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Json
-from neargate.services.ec2 import tagging
+from neargate.services.ec2 import routes, tagging
 from neargate.services.ec2.estate import (
     chosen,
     dependency,
     everything,
-    find,
     invalid,
     new_id,
     reads,
+    repeated,
     require,
     writes,
 )
@@ -26,18 +26,22 @@ from neargate.services.ec2.selection import Fields, page, select
 _ASSOCIATED = {"State": "associated"}
 
 
-@writes("CreateRouteTable", "VpcId TagSpecifications")
+@writes("CreateRouteTable", "VpcId TagSpecifications ClientToken")
 def create_route_table(cx: Context, request: Json) -> Json:
-    vpc = require(cx, Vpc, request["VpcId"])
-    table = RouteTable(
-        account=cx.account,
-        region=cx.region,
-        id=new_id(cx, "rtb"),
-        vpc_id=vpc.id,
-        routes=(Route(destination=vpc.cidr, gateway="local", origin="CreateRouteTable"),),
-        tags=tagging.given(cx, request, "route-table"),
-    )
-    cx.tx.put(table)
+    table = repeated(cx, RouteTable, request)
+    if table is None:
+        vpc = require(cx, Vpc, request["VpcId"])
+        cidrs = (*vpc.cidrs, *(block.cidr for block in vpc.ipv6))
+        table = RouteTable(
+            account=cx.account,
+            region=cx.region,
+            id=new_id(cx, "rtb"),
+            vpc_id=vpc.id,
+            routes=tuple(Route(destination=c, gateway="local", origin="CreateRouteTable") for c in cidrs),
+            tags=tagging.given(cx, request, "route-table"),
+            token=request.get("ClientToken") or "",
+        )
+        cx.tx.put(table)
     return {"RouteTable": _described(cx, table)}
 
 
@@ -129,7 +133,7 @@ def _described(cx: Context, table: RouteTable) -> Json:
         associations.append(shown)
     return {
         "Associations": associations,
-        "PropagatingVgws": [],
+        "PropagatingVgws": [{"GatewayId": gateway} for gateway in table.propagating],
         "RouteTableId": table.id,
         "Routes": [_described_route(cx, table, route) for route in table.routes],
         "Tags": tags.upper(table.tags),
@@ -139,22 +143,26 @@ def _described(cx: Context, table: RouteTable) -> Json:
 
 
 def _described_route(cx: Context, table: RouteTable, route: Route) -> Json:
-    """A route to a gateway that is gone or detached is a blackhole."""
-    state = "active"
-    if route.gateway != "local":
-        gateway = find(cx, InternetGateway, route.gateway)
-        state = "active" if gateway is not None and gateway.vpc_id == table.vpc_id else "blackhole"
+    destination = "DestinationCidrBlock"
+    if route.destination.startswith("pl-"):
+        destination = "DestinationPrefixListId"
+    elif ":" in route.destination:
+        destination = "DestinationIpv6CidrBlock"
     return {
-        "DestinationCidrBlock": route.destination,
-        "GatewayId": route.gateway,
+        destination: route.destination,
+        routes.TARGETS[route.gateway.partition("-")[0]]: route.gateway,
         "Origin": route.origin,
-        "State": state,
+        "State": "active" if routes.leads_somewhere(cx, table, route) else "blackhole",
     }
 
 
 def _fields(table: Json) -> Fields:
-    associations, routes = table["Associations"], table["Routes"]
+    associations, found = table["Associations"], table["Routes"]
     nothing: tuple[str, ...] = ()
+
+    def of_routes(member: str) -> list[str]:
+        return [route[member] for route in found if member in route]
+
     return {
         "association.gateway-id": nothing,
         "association.main": ["true" if one["Main"] else "false" for one in associations],
@@ -163,17 +171,17 @@ def _fields(table: Json) -> Fields:
         "association.subnet-id": [one["SubnetId"] for one in associations if "SubnetId" in one],
         "owner-id": table["OwnerId"],
         "route-table-id": table["RouteTableId"],
-        "route.destination-cidr-block": [one["DestinationCidrBlock"] for one in routes],
-        "route.destination-ipv6-cidr-block": nothing,
-        "route.destination-prefix-list-id": nothing,
-        "route.egress-only-internet-gateway-id": nothing,
-        "route.gateway-id": [one["GatewayId"] for one in routes],
+        "route.destination-cidr-block": of_routes("DestinationCidrBlock"),
+        "route.destination-ipv6-cidr-block": of_routes("DestinationIpv6CidrBlock"),
+        "route.destination-prefix-list-id": of_routes("DestinationPrefixListId"),
+        "route.egress-only-internet-gateway-id": of_routes("EgressOnlyInternetGatewayId"),
+        "route.gateway-id": of_routes("GatewayId"),
         "route.instance-id": nothing,
-        "route.nat-gateway-id": nothing,
-        "route.origin": [one["Origin"] for one in routes],
-        "route.state": [one["State"] for one in routes],
-        "route.transit-gateway-id": nothing,
-        "route.vpc-peering-connection-id": nothing,
+        "route.nat-gateway-id": of_routes("NatGatewayId"),
+        "route.origin": of_routes("Origin"),
+        "route.state": of_routes("State"),
+        "route.transit-gateway-id": of_routes("TransitGatewayId"),
+        "route.vpc-peering-connection-id": of_routes("VpcPeeringConnectionId"),
         "tags": tags.from_list(table["Tags"]),
         "vpc-id": table["VpcId"],
     }

@@ -11,7 +11,7 @@ from neargate.model.ec2 import SecurityGroup, SecurityGroupRule
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context, Handler
 from neargate.model.records import Json
-from neargate.services.ec2 import tagging
+from neargate.services.ec2 import prefix_lists, tagging
 from neargate.services.ec2.estate import everything, find, invalid, new_id, not_found, reads, writes
 from neargate.services.ec2.security_groups import named
 from neargate.services.ec2.selection import Fields, page, select
@@ -214,7 +214,7 @@ def _rule(
     if group_id is not None and find(cx, SecurityGroup, group_id) is None:
         raise not_found(SecurityGroup, [group_id])
     if prefix_list is not None:
-        raise AwsError("InvalidPrefixListID.NotFound", f"The prefix list ID '{prefix_list}' does not exist")
+        prefix_lists.check_exists(cx, prefix_list)
     return SecurityGroupRule(
         id="",
         egress=egress,
@@ -223,6 +223,7 @@ def _rule(
         to_port=to_port,
         cidr4=None if cidr4 is None else _cidr(cidr4, 4),
         cidr6=None if cidr6 is None else _cidr(cidr6, 6),
+        prefix_list=prefix_list,
         group_id=group_id,
         group_owner=None if group_id is None else cx.account,
         description=description,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
+from typing import Any
 
 import attrs
 
@@ -13,7 +14,8 @@ from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Json
 from neargate.model.zones import Zone, zones
-from neargate.services.ec2 import tagging
+from neargate.services.ec2 import cidr_blocks, tagging
+from neargate.services.ec2.cidr import parsed_cidr
 from neargate.services.ec2.estate import (
     chosen,
     dependency,
@@ -26,13 +28,12 @@ from neargate.services.ec2.estate import (
     writes,
 )
 from neargate.services.ec2.selection import Fields, page, select
-from neargate.services.ec2.vpcs import parsed_cidr
 
 RESERVED = 5
 """Addresses of every subnet that AWS keeps: network, router, DNS, future use, broadcast."""
 
 
-@writes("CreateSubnet", "VpcId CidrBlock AvailabilityZone AvailabilityZoneId TagSpecifications")
+@writes("CreateSubnet", "VpcId CidrBlock Ipv6CidrBlock AvailabilityZone AvailabilityZoneId TagSpecifications")
 def create_subnet(cx: Context, request: Json) -> Json:
     vpc = require(cx, Vpc, request["VpcId"])
     if not request.get("CidrBlock"):
@@ -41,14 +42,17 @@ def create_subnet(cx: Context, request: Json) -> Json:
             "Either 'cidrBlock' or 'ipv4IpamPoolId' should be provided when creating a subnet.",
         )
     network = parsed_cidr(request["CidrBlock"])
-    if not 16 <= network.prefixlen <= 28 or not network.subnet_of(ipaddress.IPv4Network(vpc.cidr)):
+    inside = any(network.subnet_of(ipaddress.IPv4Network(cidr)) for cidr in vpc.cidrs)
+    if not 16 <= network.prefixlen <= 28 or not inside:
         raise AwsError("InvalidSubnet.Range", f"The CIDR '{request['CidrBlock']}' is invalid.")
     _refuse_overlap(cx, vpc.id, network)
     zone = _zone(cx, request.get("AvailabilityZone"), request.get("AvailabilityZoneId"))
     subnet = plant(cx, new_id(cx, "subnet"), vpc.id, str(network), zone)
     subnet = attrs.evolve(subnet, tags=tagging.given(cx, request, "subnet"))
     cx.tx.put(subnet)
-    return {"Subnet": _described(subnet, 0)}
+    if request.get("Ipv6CidrBlock"):
+        subnet, _ = cidr_blocks.give_subnet_ipv6(cx, subnet, request["Ipv6CidrBlock"])
+    return {"Subnet": {**_described(subnet, 0), "State": "pending"}}
 
 
 def plant(cx: Context, subnet_id: str, vpc_id: str, cidr: str, zone: Zone) -> Subnet:
@@ -80,19 +84,32 @@ def describe_subnets(cx: Context, request: Json) -> Json:
 
 @writes(
     "ModifySubnetAttribute",
-    "SubnetId MapPublicIpOnLaunch PrivateDnsHostnameTypeOnLaunch EnableResourceNameDnsARecordOnLaunch",
+    "SubnetId AssignIpv6AddressOnCreation EnableDns64 EnableResourceNameDnsAAAARecordOnLaunch "
+    "EnableResourceNameDnsARecordOnLaunch MapPublicIpOnLaunch PrivateDnsHostnameTypeOnLaunch",
 )
 def modify_subnet_attribute(cx: Context, request: Json) -> Json:
     subnet = require(cx, Subnet, request["SubnetId"])
-    if "MapPublicIpOnLaunch" in request:
-        subnet = attrs.evolve(subnet, map_public_ip=bool(request["MapPublicIpOnLaunch"].get("Value")))
-    if "EnableResourceNameDnsARecordOnLaunch" in request:
-        wanted = bool(request["EnableResourceNameDnsARecordOnLaunch"].get("Value"))
-        subnet = attrs.evolve(subnet, dns_a_records=wanted)
+    if (request.get("AssignIpv6AddressOnCreation") or {}).get("Value") and not subnet.ipv6:
+        raise invalid(
+            "Invalid value 'true' for assignIpv6AddressOnCreation. Subnet must be associated with an IPv6 CIDR block."
+        )
+    new: dict[str, Any] = {
+        field: bool(request[member].get("Value")) for member, field in _SWITCHES.items() if member in request
+    }
+    subnet = attrs.evolve(subnet, **new)
     if "PrivateDnsHostnameTypeOnLaunch" in request:
         subnet = attrs.evolve(subnet, hostname_type=request["PrivateDnsHostnameTypeOnLaunch"])
     cx.tx.put(subnet)
     return {}
+
+
+_SWITCHES = {
+    "AssignIpv6AddressOnCreation": "assign_ipv6",
+    "EnableDns64": "dns64",
+    "EnableResourceNameDnsAAAARecordOnLaunch": "dns_aaaa_records",
+    "EnableResourceNameDnsARecordOnLaunch": "dns_a_records",
+    "MapPublicIpOnLaunch": "map_public_ip",
+}
 
 
 @writes("DeleteSubnet", "SubnetId")
@@ -148,16 +165,16 @@ def _described(subnet: Subnet, used: int) -> Json:
         "AvailabilityZoneId": subnet.zone_id,
         "MapCustomerOwnedIpOnLaunch": False,
         "OwnerId": subnet.account,
-        "AssignIpv6AddressOnCreation": False,
-        "Ipv6CidrBlockAssociationSet": [],
+        "AssignIpv6AddressOnCreation": subnet.assign_ipv6,
+        "Ipv6CidrBlockAssociationSet": [cidr_blocks.described_subnet_ipv6(block) for block in subnet.ipv6],
         "Tags": tags.upper(subnet.tags),
         "SubnetArn": subnet.arn("subnet"),
-        "EnableDns64": False,
+        "EnableDns64": subnet.dns64,
         "Ipv6Native": False,
         "PrivateDnsNameOptionsOnLaunch": {
             "HostnameType": subnet.hostname_type,
             "EnableResourceNameDnsARecord": subnet.dns_a_records,
-            "EnableResourceNameDnsAAAARecord": False,
+            "EnableResourceNameDnsAAAARecord": subnet.dns_aaaa_records,
         },
         "BlockPublicAccessStates": {"InternetGatewayBlockMode": "off"},
         "SubnetId": subnet.id,
@@ -184,11 +201,11 @@ def _fields(subnet: Subnet, used: int) -> Fields:
         "customer-owned-ipv4-pool": (),
         "default-for-az": subnet.default_for_az,
         "defaultForAz": subnet.default_for_az,
-        "enable-dns64": "false",
+        "enable-dns64": subnet.dns64,
         "enable-lni-at-device-index": (),
-        "ipv6-cidr-block-association.ipv6-cidr-block": (),
-        "ipv6-cidr-block-association.association-id": (),
-        "ipv6-cidr-block-association.state": (),
+        "ipv6-cidr-block-association.ipv6-cidr-block": [block.cidr for block in subnet.ipv6],
+        "ipv6-cidr-block-association.association-id": [block.id for block in subnet.ipv6],
+        "ipv6-cidr-block-association.state": "associated" if subnet.ipv6 else (),
         "ipv6-native": "false",
         "map-customer-owned-ip-on-launch": "false",
         "map-public-ip-on-launch": subnet.map_public_ip,
@@ -196,7 +213,7 @@ def _fields(subnet: Subnet, used: int) -> Fields:
         "owner-id": subnet.account,
         "private-dns-name-options-on-launch.hostname-type": subnet.hostname_type,
         "private-dns-name-options-on-launch.enable-resource-name-dns-a-record": subnet.dns_a_records,
-        "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record": "false",
+        "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record": subnet.dns_aaaa_records,
         "state": "available",
         "subnet-arn": subnet.arn("subnet"),
         "subnet-id": subnet.id,

@@ -18,6 +18,15 @@ from neargate.model.ec2 import (
     Subnet,
     Vpc,
 )
+from neargate.model.ec2_assets import FlowLog, KeyPair, PrefixList
+from neargate.model.ec2_edges import (
+    EgressOnlyGateway,
+    ElasticAddress,
+    NatGateway,
+    Peering,
+    VpcEndpoint,
+    VpnGateway,
+)
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Json
@@ -35,6 +44,15 @@ _KINDS: dict[str, tuple[str, type[Regional]]] = {
     "dopt": ("dhcp-options", DhcpOptions),
     "sg": ("security-group", SecurityGroup),
     "eni": ("network-interface", NetworkInterface),
+    "eipalloc": ("elastic-ip", ElasticAddress),
+    "nat": ("natgateway", NatGateway),
+    "vpce": ("vpc-endpoint", VpcEndpoint),
+    "eigw": ("egress-only-internet-gateway", EgressOnlyGateway),
+    "vgw": ("vpn-gateway", VpnGateway),
+    "pcx": ("vpc-peering-connection", Peering),
+    "pl": ("prefix-list", PrefixList),
+    "fl": ("vpc-flow-log", FlowLog),
+    "key": ("key-pair", KeyPair),
 }
 _RULE = "security-group-rule"
 
