@@ -80,16 +80,16 @@ def _create_group(want: Desired) -> Steps[Identity]:
     return Identity(group if "VpcId" in want.properties else str(want.name))
 
 
-def _id_of(existing: Existing) -> Steps[str]:
-    """The group's id. Without a VPC in the template its physical id, and Ref, are its name in the default VPC."""
-    if existing.id.startswith("sg-"):
-        return existing.id
-    answer = yield Call("ec2", "DescribeSecurityGroups", {"GroupNames": [existing.id]})
-    return str(answer["SecurityGroups"][0]["GroupId"])
+def group_of(existing: Existing) -> Steps[Json]:
+    """The group as EC2 describes it. Where the template names no VPC its physical id, and Ref, are its name in
+    the default VPC."""
+    by = "GroupIds" if existing.id.startswith("sg-") else "GroupNames"
+    group = yield from described("DescribeSecurityGroups", by, "SecurityGroups", existing.id)
+    return group
 
 
 def _update_group(old: Existing, want: Desired) -> Steps[None]:
-    group = yield from _id_of(old)
+    group = (yield from group_of(old))["GroupId"]
     directions: tuple[Direction, ...] = ("Ingress", "Egress")
     for direction in directions:
         before, after = _rules(direction, old.desired.properties), _rules(direction, want.properties)
@@ -98,10 +98,9 @@ def _update_group(old: Existing, want: Desired) -> Steps[None]:
 
 
 def _read_group(existing: Existing) -> Steps[Json]:
-    group_id = yield from _id_of(existing)
-    group = yield from described("DescribeSecurityGroups", "GroupIds", "SecurityGroups", group_id)
+    group = yield from group_of(existing)
     return {
-        "Id": group["GroupId"],
+        "Id": existing.id,
         "GroupId": group["GroupId"],
         "GroupName": group["GroupName"],
         "GroupDescription": group["Description"],
@@ -110,14 +109,14 @@ def _read_group(existing: Existing) -> Steps[Json]:
 
 
 def _delete_group(existing: Existing) -> Steps[None]:
-    group = yield from _id_of(existing)
-    yield Call("ec2", "DeleteSecurityGroup", {"GroupId": group})
+    group = yield from group_of(existing)
+    yield Call("ec2", "DeleteSecurityGroup", {"GroupId": group["GroupId"]})
 
 
 # -- a rule of its own -------------------------------------------------------------------------------------
 
 
-def _group_of(properties: Rule) -> Json:
+def _named_group(properties: Rule) -> Json:
     """How the API finds the group that a rule belongs to."""
     return {name: properties[name] for name in ("GroupId", "GroupName") if name in properties}
 
@@ -125,7 +124,7 @@ def _group_of(properties: Rule) -> Json:
 def _rule_type(direction: Direction, honoured: str) -> ResourceType:
     def create(want: Desired) -> Steps[Identity]:
         permission = _permission(direction, want.properties)
-        request = {**_group_of(want.properties), "IpPermissions": [permission]}
+        request = {**_named_group(want.properties), "IpPermissions": [permission]}
         answer = yield call("ec2", f"AuthorizeSecurityGroup{direction}", request)
         rules = answer["SecurityGroupRules"]
         if len(rules) > 1:
@@ -140,7 +139,7 @@ def _rule_type(direction: Direction, honoured: str) -> ResourceType:
         yield Call(
             "ec2",
             f"UpdateSecurityGroupRuleDescriptions{direction}",
-            {**_group_of(want.properties), "SecurityGroupRuleDescriptions": [anew]},
+            {**_named_group(want.properties), "SecurityGroupRuleDescriptions": [anew]},
         )
 
     def read(existing: Existing) -> Steps[Json]:
@@ -148,7 +147,7 @@ def _rule_type(direction: Direction, honoured: str) -> ResourceType:
         return {"Id": existing.id}
 
     def delete(existing: Existing) -> Steps[None]:
-        group = _group_of(existing.desired.properties)
+        group = _named_group(existing.desired.properties)
         yield Call("ec2", f"RevokeSecurityGroup{direction}", {**group, "SecurityGroupRuleIds": [existing.id]})
 
     return ResourceType(

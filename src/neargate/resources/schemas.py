@@ -38,6 +38,11 @@ _ALL_PROPERTIES = frozenset(
         "S3::AccessPoint SNS::Topic SQS::Queue SSM::Parameter StepFunctions::Activity"
     ).split()
 )
+# types that were recorded on AWS without the tags that their schema says CloudFormation puts on (docs/facts-found.md)
+_WITHOUT_SYSTEM_TAGS = frozenset(
+    f"AWS::EC2::{name}"
+    for name in ("PrefixList", "TransitGateway", "TransitGatewayAttachment", "VPCEndpoint")
+)
 _ANY_ATTRIBUTE = ("Custom::", "AWS::CloudFormation::CustomResource", "AWS::CloudFormation::Macro")
 
 
@@ -103,7 +108,8 @@ def schema(type_name: str) -> ResourceSchema:
         read_only=_paths(body, "readOnlyProperties"),
         write_only=_paths(body, "writeOnlyProperties"),
         primary_identifier=_paths(body, "primaryIdentifier"),
-        system_tags=bool(tagging.get("cloudFormationSystemTags", False)),
+        system_tags=bool(tagging.get("cloudFormationSystemTags", False))
+        and type_name not in _WITHOUT_SYSTEM_TAGS,
         tag_property=_path(tag_property) if tag_property else None,
         handlers={
             name: Handler(tuple(handler.get("permissions", ())), handler.get("timeoutInMinutes"))

@@ -16,6 +16,7 @@ from neargate.model.records import Json
 from neargate.model.tags import from_list, upper
 from neargate.resources.declaration import Call, Existing, Steps
 from neargate.resources.drift import spelled
+from neargate.resources.ec2_groups import group_of
 from neargate.resources.shapes import missing_is_fine
 
 State = Callable[[Existing], Steps[Json]]
@@ -201,8 +202,7 @@ def _encryption(answer: Json) -> Json | None:
 
 @_state("AWS::EC2::SecurityGroup")
 def _security_group(existing: Existing) -> Steps[Json]:
-    answer = yield Call("ec2", "DescribeSecurityGroups", {"GroupIds": [existing.id]})
-    group = answer["SecurityGroups"][0]
+    group = yield from group_of(existing)
     return {
         "GroupName": group["GroupName"],
         "GroupDescription": group["Description"],
