@@ -7,7 +7,12 @@ import re
 _RULES = [
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "UUID"),
     (re.compile(r"\b(ecs-svc)/\d{19}\b"), r"\1/ID"),
-    (re.compile(r"\b([a-z]{2,8}(?:-cidr-assoc)?)-0[0-9a-f]{16}\b"), r"\1-ID"),
+    (
+        re.compile(
+            r"\b(vpc|subnet|sg|eni|igw|rtb|rtbassoc|nat|acl|dopt|vpce|pcx|eipalloc|pl|fl|(?:vpc|subnet)-cidr-assoc)-0[0-9a-f]{16}\b"
+        ),
+        r"\1-ID",
+    ),
     (re.compile(r"\b172\.31\.\d+\.\d+\b"), "172.31.X.X"),
     (re.compile(r"\b198\.1[89]\.\d+\.\d+\b"), "198.18.X.X"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "SHA256"),
