@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from neargate.model import ecr, s3
+from neargate.model.cloudformation import NOTIFICATIONS
 from neargate.model.operations import Caller
 from neargate.model.ports import Clock, Store
 from neargate.services.dispatch import Dispatcher
@@ -17,6 +18,7 @@ from neargate.store.blobs import BlobDirectory
 log = structlog.get_logger()
 
 EVERY = 600.0  # seconds
+UNSENT = 24 * 3600.0  # seconds after which a stack's notification is of no use any more
 TRAIL = 90 * 24 * 3600.0  # seconds for which who-called-what is kept: CloudTrail's event history
 _NOBODY = Caller(account="000000000000", region="us-east-1", principal="arn:aws:iam::000000000000:root")
 
@@ -41,6 +43,7 @@ class Housekeeping:
         await self._store.write(lambda tx: expire(tx, self._clock.now()))
         await self._store.write(lambda tx: sweep(self._dispatcher.context(tx, _NOBODY)))
         await self._store.write(lambda tx: tx.drop_entries("api", before=self._clock.now() - TRAIL))
+        await self._store.write(lambda tx: tx.drop_entries(NOTIFICATIONS, before=self._clock.now() - UNSENT))
         await asyncio.to_thread(self._collect)
 
     def _collect(self) -> None:

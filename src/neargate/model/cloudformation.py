@@ -13,6 +13,7 @@ from neargate.model.records import Json
 from neargate.model.tags import Tags
 
 EVENTS = "cloudformation.stack-event"  # the journal topic; the subject is the stack's key
+NOTIFICATIONS = "cloudformation.notification"  # the events that SNS topics are to hear of
 
 Phase = Literal["validate", "apply", "cleanup", "revert", "revert-cleanup", "rollback", "delete"]
 
@@ -279,6 +280,16 @@ class Wait:
     @property
     def key(self) -> str:
         return f"{self.stack}/{self.logical_id}"
+
+
+@attrs.frozen
+class Notified:
+    """How far the notifications have been sent: the last one's place in the journal."""
+
+    KIND: ClassVar[str] = "cloudformation.notified"
+
+    seq: int
+    key: str = "all"
 
 
 @attrs.frozen

@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from neargate.drivers.stacks import apply, finish, nested, parameters, protection, remove, revert
 from neargate.drivers.stacks.handlers import HandlerFailed
 from neargate.drivers.stacks.memory import StackMemory
+from neargate.drivers.stacks.notifications import Notifier
 from neargate.drivers.stacks.place import caller_of
 from neargate.drivers.workqueue import WorkQueue
-from neargate.model.cloudformation import REVERTED, Stack, StackOperation, StackResource
+from neargate.model.cloudformation import NOTIFICATIONS, REVERTED, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.ports import Clock, Store
@@ -36,6 +37,8 @@ class StackDriver:
         self._queue = WorkQueue("stacks", self.reconcile, clock)
         self._active: set[str] = set()
         self._memories: dict[str, StackMemory] = {}
+        self._notifier = Notifier(store, dispatcher)
+        self._notifications = WorkQueue("stack-notifications", self._notifier.send, clock)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -46,10 +49,12 @@ class StackDriver:
         unsubscribe = self._store.subscribe(None, self._notice)
         try:
             self._queue.wake_all(unfinished)
+            self._notifications.wake("all")
             await asyncio.get_running_loop().create_future()
         finally:
             unsubscribe()
             await self._queue.close()
+            await self._notifications.close()
 
     def _notice(self, kind: str, key: str) -> None:
         if kind == Stack.KIND:
@@ -57,6 +62,8 @@ class StackDriver:
             parent = self._store.read(lambda view: nested.parent_key(view, key))
             if parent is not None:
                 self._queue.wake(parent)
+        elif kind == f"journal:{NOTIFICATIONS}":
+            self._notifications.wake("all")
         elif kind == StackResource.KIND:
             stack, _, logical_id = key.rpartition("/")
             if stack in self._memories:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import attrs
 
-from neargate.model.cloudformation import EVENTS, Stack
+from neargate.model.cloudformation import EVENTS, NOTIFICATIONS, Stack
 from neargate.model.operations import Context
 from neargate.model.records import Json
 
@@ -49,6 +49,9 @@ def append(cx: Context, stack: Stack, body: Json, reason: str | None, *, identit
         if operation.token:
             event["ClientRequestToken"] = operation.token
     cx.tx.append(EVENTS, stack.key, event)
+    if stack.notification_arns:
+        message: Json = {"TopicArns": stack.notification_arns, "Principal": stack.principal, "Event": event}
+        cx.tx.append(NOTIFICATIONS, stack.key, message)
 
 
 def _next_time(cx: Context, stack: Stack) -> float:
