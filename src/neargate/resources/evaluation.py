@@ -20,6 +20,7 @@ from neargate.planners.physical_names import physical_name
 from neargate.planners.template.references import Reference, replaced
 from neargate.planners.template.values import changed_paths, same
 from neargate.resources import registry, schemas
+from neargate.resources.conversion import converted
 from neargate.resources.declaration import Desired, Existing, ResourceType
 
 
@@ -157,9 +158,9 @@ def desired(
 
 
 def evaluated(resource: language.Resource, opened: Opened, place: Place) -> Json:
-    """A resource's properties: functions carried out, plain dynamic references looked up."""
+    """A resource's properties in their schema's types: functions carried out, plain dynamic references looked up."""
     properties: Json = replaced(language.evaluate_resource(resource, opened.scope), place.plain)
-    return properties
+    return converted(resource.type, properties)
 
 
 def masked(opened: Opened, logical_id: str) -> Json | None:

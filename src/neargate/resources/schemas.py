@@ -78,6 +78,20 @@ class ResourceSchema:
         handler = self.handlers.get(name)
         return None if handler is None else handler.timeout_minutes
 
+    def resolved(self, rule: Any) -> Mapping[str, Any]:
+        """A rule with its `$ref` followed; empty where it leads nowhere."""
+        for _ in range(_MAX_REFERENCES):
+            if not isinstance(rule, dict):
+                return {}
+            pointer = rule.get("$ref")
+            if not isinstance(pointer, str) or not pointer.startswith("#/"):
+                return rule
+            target: Any = self.body
+            for step in pointer[2:].split("/"):
+                target = target.get(step, {}) if isinstance(target, dict) else {}
+            rule = target
+        return {}
+
 
 def exists(type_name: str) -> bool:
     """True where AWS has the type. Custom resources (`Custom::…`) and modules are not in the registry."""
@@ -231,7 +245,7 @@ class _Validator:
         self._known = known
 
     def check(self, rule: Any, value: Any, at: str) -> list[str]:
-        rule = self._resolved(rule)
+        rule = self._known.resolved(rule)
         if value is UNKNOWN or (isinstance(value, str) and _DYNAMIC in value):
             return []
         parts = list(self._parts(rule, value, at))
@@ -240,19 +254,6 @@ class _Validator:
             matching = sum(not part for part in parts)
             return [f"{at}: #: only {matching} subschema matches out of {len(parts)}", *findings]
         return findings
-
-    def _resolved(self, rule: Any) -> Mapping[str, Any]:
-        for _ in range(_MAX_REFERENCES):
-            if not isinstance(rule, dict):
-                return {}
-            pointer = rule.get("$ref")
-            if not isinstance(pointer, str) or not pointer.startswith("#/"):
-                return rule
-            target: Any = self._known.body
-            for step in pointer[2:].split("/"):
-                target = target.get(step, {}) if isinstance(target, dict) else {}
-            rule = target
-        return {}
 
     def _parts(self, rule: Mapping[str, Any], value: Any, at: str) -> Iterator[list[str]]:
         """One list of findings for each of the schemas that everit makes of a rule."""
