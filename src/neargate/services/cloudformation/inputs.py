@@ -66,6 +66,10 @@ def _fetch(cx: Context, url: str) -> str:
 def s3_location(cx: Context, url: str) -> tuple[str, str]:
     """The bucket and key that a URL names. Raises ValidationError."""
     parts = urlsplit(url)
+    if parts.scheme == "s3":
+        raise AwsError(
+            "ValidationError", f"S3 error: Domain name specified in {parts.netloc} is not a valid S3 domain"
+        )
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise AwsError("ValidationError", "TemplateURL must be a supported URL.")
     path = unquote(parts.path).lstrip("/")
@@ -74,9 +78,7 @@ def s3_location(cx: Context, url: str) -> tuple[str, str]:
         return bucket, key
     found = _S3_HOST.fullmatch(parts.hostname)
     if found is None:
-        raise AwsError(
-            "ValidationError", "S3 error: Domain name specified in BUCKET is not a valid S3 domain"
-        )
+        raise AwsError("ValidationError", "TemplateURL must be a supported URL.")
     if found["bucket"]:
         return found["bucket"], path
     bucket, _, key = path.partition("/")
@@ -112,12 +114,16 @@ def parsed(text: str) -> language.Template:
     return template
 
 
-def check_types(cx: Context, template: language.Template, allowed: list[str] | None) -> None:
-    """Unknown types and types Neargate has not, all at once, before anything is created."""
+def unrecognized_types(template: language.Template) -> list[str]:
+    """The types in use that AWS does not have."""
     types = sorted({r.type for r in template.resources.values()})
-    unknown = [
-        t for t in types if not registry.find_or_none(t) and not schemas.exists(t) and not _is_custom(t)
-    ]
+    return [t for t in types if not registry.find_or_none(t) and not schemas.exists(t) and not _is_custom(t)]
+
+
+def check_types(cx: Context, template: language.Template, allowed: list[str] | None) -> None:
+    """Refuse types that AWS does not have, and those that the parameter ResourceTypes does not allow."""
+    types = sorted({r.type for r in template.resources.values()})
+    unknown = unrecognized_types(template)
     if unknown:
         raise AwsError(
             "ValidationError", f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]"
