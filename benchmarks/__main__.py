@@ -1,11 +1,11 @@
-"""`python -m benchmarks [start|memory|stack|many|requests|all]`"""
+"""`python -m benchmarks [start|memory|stack|many|plan|requests|all]`"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 
-from benchmarks import many, rates, stack, starting
+from benchmarks import many, planning, rates, stack, starting
 from benchmarks.figures import Figure, machine, table
 
 MEASURES: dict[str, Callable[[], list[Figure]]] = {
@@ -13,6 +13,7 @@ MEASURES: dict[str, Callable[[], list[Figure]]] = {
     "memory": starting.measure_memory,
     "stack": stack.measure,
     "many": many.measure,
+    "plan": planning.measure,
     "requests": rates.measure,
 }
 

@@ -75,11 +75,7 @@ def open_stack(given: StackInput, place: Place, made: Mapping[str, Made]) -> Ope
     conditions = language.conditions(template, scope)
     scope = attrs.evolve(scope, conditions=conditions)
     live = language.live_resources(template, conditions)
-    needs = {
-        name: needed & live.keys()
-        for name, needed in language.dependencies(template, conditions).items()
-        if name in live
-    }
+    needs = language.dependencies(template, conditions, live)
     return Opened(template, scope, conditions, live, needs)
 
 

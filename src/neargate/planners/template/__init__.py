@@ -8,6 +8,8 @@ AWS's text, apart from NotImplemented for the parts of the language that Neargat
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from neargate.planners.template.capabilities import capabilities
 from neargate.planners.template.evaluation import (
     Evaluator,
@@ -90,10 +92,12 @@ __all__ = [
 ]
 
 
+@lru_cache(maxsize=16)
 def parse(body: str) -> Template:
     """The template of a JSON or YAML text that has no transforms, or whose transforms have been carried out.
 
-    Raises ValidationError for text or sections of the wrong form.
+    Raises ValidationError for text or sections of the wrong form. A stack's template is read again and again while
+    its resources are made, so the last few are kept; nobody changes a Template.
     """
     return template_from(read(body))
 

@@ -224,6 +224,8 @@ class _Comparison:
     def _causes(self, source: Any) -> list[Cause]:
         """Which parameters and resources a value changes with. A Ref changes only with a replacement."""
         found: dict[Cause, None] = {}
+        if not (self._parameters or self._changed):
+            return []
         for reference in references(source):
             name = reference.name
             if name in self._parameters:

@@ -54,22 +54,35 @@ def is_function(value: Any) -> bool:
     return function_of(value) is not None
 
 
-def walk(value: Any, taken: Mapping[str, bool] | None = None) -> Iterator[tuple[str, Any]]:
+NO_BRANCH: Mapping[str, bool] = {}  # for `walk`: neither branch of any Fn::If
+
+
+def walk(value: Any, taken: Mapping[str, bool] | None = None) -> list[tuple[str, Any]]:
     """Every function in a value, outer before inner. With `taken`, only the branches of Fn::If that hold."""
-    found = function_of(value)
-    if found is not None:
-        yield found
-        name, argument = found
-        if name == "Fn::If" and taken is not None and isinstance(argument, list) and len(argument) == 3:
-            yield from walk(argument[1] if taken.get(str(argument[0])) else argument[2], taken)
-            return
-        yield from walk(argument, taken)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from walk(item, taken)
-    elif isinstance(value, list):
+    found: list[tuple[str, Any]] = []
+    _collect(value, taken, found)
+    return found
+
+
+def _collect(value: Any, taken: Mapping[str, bool] | None, found: list[tuple[str, Any]]) -> None:
+    if isinstance(value, list):
         for item in value:
-            yield from walk(item, taken)
+            if isinstance(item, (dict, list)):
+                _collect(item, taken, found)
+        return
+    if not isinstance(value, dict):
+        return
+    if len(value) == 1:
+        name, argument = next(iter(value.items()))
+        if name == "Ref" or name.startswith("Fn::"):
+            found.append((name, argument))
+            if name == "Fn::If" and taken is not None and isinstance(argument, list) and len(argument) == 3:
+                if taken is not NO_BRANCH:
+                    _collect(argument[1] if taken.get(str(argument[0])) else argument[2], taken, found)
+                return
+    for item in value.values():
+        if isinstance(item, (dict, list)):
+            _collect(item, taken, found)
 
 
 # -- references ---------------------------------------------------------------------------------------------

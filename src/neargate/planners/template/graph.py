@@ -83,22 +83,29 @@ def resource_references(
 def parts_of(resource: Resource) -> list[Any]:
     """Everything in a resource that may hold functions."""
     return [
-        resource.properties,
-        resource.metadata,
-        resource.creation_policy,
-        resource.update_policy,
-        resource.deletion_policy,
-        resource.update_replace_policy,
+        part
+        for part in (
+            resource.properties,
+            resource.metadata,
+            resource.creation_policy,
+            resource.update_policy,
+            resource.deletion_policy,
+            resource.update_replace_policy,
+        )
+        if isinstance(part, (dict, list))
     ]
 
 
-def dependencies(template: Template, conditions: Mapping[str, bool]) -> dict[str, frozenset[str]]:
-    """Living logical id → the living logical ids that must be there before it.
+def dependencies(
+    template: Template, conditions: Mapping[str, bool], live: Mapping[str, Resource] | None = None
+) -> dict[str, frozenset[str]]:
+    """Living logical id → the living logical ids that must be there before it. `live` are the `live_resources`.
 
     By Ref, Fn::GetAtt and Fn::Sub on the taken branches, and by DependsOn; a DependsOn on a resource whose Condition
     is false counts for nothing. Raises ValidationError for a circle.
     """
-    live = live_resources(template, conditions)
+    if live is None:
+        live = live_resources(template, conditions)
     needs = {}
     for name, resource in live.items():
         named = {reference.name for reference in resource_references(resource, conditions)}

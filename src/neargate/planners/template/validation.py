@@ -9,6 +9,7 @@ from neargate.planners.template import graph
 from neargate.planners.template.functions import (
     CONDITION_FUNCTIONS,
     IMPORT_DEPENDS,
+    NO_BRANCH,
     PSEUDO,
     Reference,
     check_function,
@@ -99,7 +100,8 @@ def _check_conditions(template: Template, extended: bool) -> None:
             if name == "Fn::ImportValue":
                 raise invalid("Template error: Cannot use Fn::ImportValue in Conditions.")
             check_function(name, argument, extensions=extended)
-        _check_mapping_lookups(template, value)
+            if name == "Fn::FindInMap":
+                _check_mapping_lookup(template, argument)
         for reference in references(value):
             if reference.attribute is not None or not _is_value(template, reference.name):
                 foreign[reference.name] = None
@@ -176,7 +178,8 @@ def _check_functions(template: Template, extended: bool) -> None:
                 raise invalid(f"Template error: unresolved condition dependency {argument[0]} in Fn::If")
             if name == "Fn::ImportValue":
                 _check_import(template, argument)
-        _check_mapping_lookups(template, value)
+            if name == "Fn::FindInMap":
+                _check_mapping_lookup(template, argument)
     for rule in template.rules.values():
         for name, argument in walk(rule):
             check_function(name, argument, rules=True)
@@ -187,21 +190,20 @@ def _check_import(template: Template, argument: Any) -> None:
         raise invalid(IMPORT_DEPENDS)
 
 
-def _check_mapping_lookups(template: Template, value: Any) -> None:
-    """Lookups that name everything literally; the others show when they are evaluated."""
-    for name, argument in walk(value):
-        if name != "Fn::FindInMap" or len(argument) != 3 or not is_scalar(argument[0]):
-            continue
-        mapping = template.mappings.get(text_of(argument[0]))
-        if mapping is None:
-            raise invalid(
-                f"Template error: Mapping named '{text_of(argument[0])}' is not present in the 'Mappings' section of "
-                "template."
-            )
-        if is_scalar(argument[1]) and is_scalar(argument[2]):
-            parts = [text_of(part) for part in argument]
-            if parts[2] not in mapping.get(parts[1], {}):
-                raise invalid(f"Template error: Unable to get mapping for {'::'.join(parts)}")
+def _check_mapping_lookup(template: Template, argument: list[Any]) -> None:
+    """A lookup that names everything literally; the others show when they are evaluated."""
+    if len(argument) != 3 or not is_scalar(argument[0]):
+        return
+    mapping = template.mappings.get(text_of(argument[0]))
+    if mapping is None:
+        raise invalid(
+            f"Template error: Mapping named '{text_of(argument[0])}' is not present in the 'Mappings' section of "
+            "template."
+        )
+    if is_scalar(argument[1]) and is_scalar(argument[2]):
+        parts = [text_of(part) for part in argument]
+        if parts[2] not in mapping.get(parts[1], {}):
+            raise invalid(f"Template error: Unable to get mapping for {'::'.join(parts)}")
 
 
 def _is_value(template: Template, name: str) -> bool:
@@ -250,23 +252,11 @@ def _certain_needs(template: Template) -> Mapping[str, frozenset[str]]:
     certain = {name: r for name, r in template.resources.items() if r.condition is None}
     return {
         name: frozenset(
-            {reference.name for part in graph.parts_of(r) for reference in references(_without_ifs(part))}
-            | set(r.depends_on)
+            {reference.name for reference in graph.resource_references(r, NO_BRANCH)} | set(r.depends_on)
         )
         & certain.keys()
         for name, r in certain.items()
     }
-
-
-def _without_ifs(value: Any) -> Any:
-    found = function_of(value)
-    if found is not None and found[0] == "Fn::If":
-        return None
-    if isinstance(value, dict):
-        return {key: _without_ifs(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_ifs(item) for item in value]
-    return value
 
 
 # -- policies and outputs -----------------------------------------------------------------------------------
