@@ -82,10 +82,13 @@ def version_key(parameter: str, number: int) -> str:
     return f"{parameter}\n{number:012d}"
 
 
-_ARN = re.compile(r"arn:aws[\w-]*:ssm:([^:]*):(\d{12}):parameter/([^:]+)(:.+)?")
+_ARN = re.compile(r"arn:aws[\w-]*:ssm:([^:]*):(\d{12}|):parameter/([^:]+)(:.+)?")
 
 
 def of_arn(text: str) -> tuple[str, str, str, str] | None:
-    """(account, region, name without its first slash, `:selector` or "") of a parameter's ARN; None for others."""
+    """(account, region, name without its first slash, `:selector` or "") of a parameter's ARN; None for others.
+
+    The account is empty for a public parameter.
+    """
     found = _ARN.fullmatch(text)
     return None if found is None else (found[2], found[1], found[3], found[4] or "")

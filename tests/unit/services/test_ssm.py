@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import attrs
@@ -274,6 +275,41 @@ def test_filters_are_checked(aws: Cloud) -> None:
         "When using global parameters, please specify within a global namespace."
     )
     bad("ValidationException", shared, {"Key": "Path", "Values": ["/aws"]})
+
+
+# -- public parameters ---------------------------------------------------------------------------------------
+
+LATEST = "/aws/service/ami-amazon-linux-latest"
+
+
+@pytest.mark.skipif(
+    find_spec("moto") is None, reason="the public parameters come with the extra neargate[moto]"
+)
+def test_aws_publishes_parameters(aws: Cloud) -> None:
+    name = f"{LATEST}/al2023-ami-kernel-6.1-x86_64"
+    shown = get(aws, name)
+    assert re.fullmatch("ami-[0-9a-f]{17}", shown["Value"])
+    assert shown["ARN"] == f"arn:aws:ssm:{REGION}::parameter{name}"
+    assert get(aws, shown["ARN"]) == shown
+    pinned = get(aws, f"{name}:{shown['Version']}")
+    assert (pinned["Value"], pinned["Selector"]) == (shown["Value"], f":{shown['Version']}")
+    other = f"Systems Manager could not find version 0 of {name}. Verify the version and try again."
+    refused(aws, "GetParameter", "ParameterVersionNotFound", other, Name=f"{name}:0")
+    first = ssm(aws, "GetParametersByPath", Path=LATEST, MaxResults=3)
+    assert len(names(first)) == 3
+    rest = ssm(aws, "GetParametersByPath", Path=LATEST, NextToken=first["NextToken"])
+    assert not set(names(first)) & set(names(rest))
+    regions = "/aws/service/global-infrastructure/regions"
+    assert get(aws, f"{regions}/eu-west-1/longName")["Value"] == "Europe (Ireland)"
+    agent = get(aws, "/aws/service/ecs/optimized-ami/amazon-linux-2/recommended")["Value"]
+    assert json.loads(agent)["image_id"].startswith("ami-")
+    assert ssm(aws, "DescribeParameters")["Parameters"] == []
+
+
+def test_what_aws_does_not_publish_is_missing(aws: Cloud) -> None:
+    refused(aws, "GetParameter", "ParameterNotFound", "", Name=f"{LATEST}/none")
+    refused(aws, "GetParameter", "ParameterNotFound", "", Name="/aws/service/none")
+    assert names(ssm(aws, "GetParametersByPath", Path="/aws/service/none", Recursive=True)) == []
 
 
 # -- history, labels, tags, deleting -------------------------------------------------------------------------

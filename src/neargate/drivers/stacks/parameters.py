@@ -14,6 +14,7 @@ from neargate.model.records import Json
 from neargate.planners import template as language
 from neargate.planners.template import references
 from neargate.resources import evaluation, lookups
+from neargate.runtimes.public_parameters import is_image
 
 # AWS type of a parameter -> the EC2 operation and the request member that takes its value
 _LOOKUPS: dict[str, tuple[str, str, str]] = {
@@ -76,6 +77,8 @@ def _unknown_imports(cx: Context, stack: Stack, wanted: StackInput) -> list[str]
 def _exists(cx: Context, type_name: str, value: str) -> bool:
     if type_name == language.SSM_NAME:
         return bool(value) and lookups.parameter(cx.invoke, value, None) is not None
+    if type_name == "AWS::EC2::Image::Id":
+        return is_image(cx.region, value)
     lookup = _LOOKUPS.get(type_name)
     if lookup is None:
         return False  # nothing of that kind can exist here

@@ -9,7 +9,8 @@ from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.model.ssm import Parameter, Version
-from neargate.services.ssm import filters
+from neargate.runtimes.public_parameters import PREFIX
+from neargate.services.ssm import filters, public
 from neargate.services.ssm.lookup import Found, find, history, page, the_parameter
 from neargate.services.ssm.references import is_reference, secret_value
 
@@ -36,13 +37,19 @@ def get_parameters(cx: Context, request: Json) -> Json:
 
 
 def _named(cx: Context, name: str, request: Json) -> Json:
-    return secret_value(cx, name, request) if is_reference(name) else _value(find(cx, name), request)
+    """One parameter of whatever kind: the account's own, AWS's, or a secret of Secrets Manager."""
+    if is_reference(name):
+        return secret_value(cx, name, request)
+    published = public.public_name(name)
+    return _value(find(cx, name), request) if published is None else public.value(cx, published)
 
 
 @operation("ssm", "GetParametersByPath", reads=True)
 def get_parameters_by_path(cx: Context, request: Json) -> Json:
     """Without Recursive, the level right below the path. A filter by label gives the version that carries it."""
     path = request["Path"]
+    if path.startswith(PREFIX):
+        return public.by_path(cx, request)
     wanted = filters.by_path(request.get("ParameterFilters") or ())
     prefix = filters.prefix_of(path)
     below = [
