@@ -81,8 +81,12 @@ def open_stack(given: StackInput, place: Place, made: Mapping[str, Made]) -> Ope
 
 def seen_with(opened: Opened, made: Mapping[str, Made], unknown: Collection[str] = ()) -> Opened:
     """The same template against what exists; the resources of these logical ids stand for something yet to come."""
-    known = {name: each for name, each in made.items() if name not in unknown} if unknown else made
-    return attrs.evolve(opened, scope=attrs.evolve(opened.scope, references=_references(known)))
+    known = _references(made)
+
+    def reference(logical_id: str, attribute: str | None) -> Any:
+        return language.UNKNOWN if logical_id in unknown else known(logical_id, attribute)
+
+    return attrs.evolve(opened, scope=attrs.evolve(opened.scope, references=reference))
 
 
 def bare_scope(place: Place, parameters: Mapping[str, Any], mappings: Any) -> language.Scope:

@@ -215,6 +215,8 @@ class _Comparison:
                 yield from _explained(name, recreation, [*causes, direct], shown)
             return
         differs = not same(before, after)
+        if not differs and self._changed.isdisjoint(new.needs):
+            return
         causes = self._causes(source)
         if differs or any(cause.source != "ParameterReference" for cause in causes):
             paths = changed_paths(name, before, after) if differs else ()

@@ -256,9 +256,16 @@ def _split(argument: Any) -> None:
 def _select(argument: Any) -> None:
     index, items = _list(argument, range(2, 3), SELECT)
     _or_function(index, is_scalar, SELECT)
-    if is_scalar(index) and not text_of(index).isdecimal():
-        raise invalid(SELECT_INDEX)
     _or_function(items, _is_list, SELECT)
+    if is_scalar(index) and not text_of(index).isdecimal():
+        raise invalid(SELECT)
+
+
+def _selects_something(argument: Any) -> None:
+    """Where both are written out, AWS sees at once that there is nothing at that place (recorded)."""
+    index, items = argument
+    if is_scalar(index) and isinstance(items, list) and int(text_of(index)[:9]) >= len(items):
+        raise invalid(SELECT)
 
 
 def _if(argument: Any) -> None:
@@ -354,3 +361,5 @@ def check_function(name: str, argument: Any, *, extensions: bool = False, rules:
             f"Template error: Encountered unsupported function: {name} Supported functions are: [{_SUPPORTED}]"
         )
     shape(argument)
+    if name == "Fn::Select" and not extensions:
+        _selects_something(argument)

@@ -269,6 +269,8 @@ def _check_policies(resource: Resource) -> None:
     )
     for key, given, known in policies:
         for policy in _branches(given):
+            if key == "UpdateReplacePolicy" and function_of(policy) is not None:
+                continue  # a Ref is taken there without any transform (recorded on AWS in 2026)
             if not isinstance(policy, str):
                 raise invalid(f"Template format error: Every {key} member must be a string.")
             if policy not in known:

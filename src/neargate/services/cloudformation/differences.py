@@ -15,7 +15,6 @@ from neargate.planners import template as language
 from neargate.planners.template.changes import Change
 from neargate.planners.template.difference import After, Before, difference, refuse_type_changes
 from neargate.planners.template.doubts import doubts
-from neargate.planners.template.functions import references
 from neargate.planners.template.masking import masked
 from neargate.planners.template.values import KNOWN_AFTER_APPLY, holds_unknown
 from neargate.resources import evaluation, registry
@@ -148,10 +147,10 @@ class Differences:
 
     def _after(self, name: str, resource: language.Resource) -> After:
         properties = self._evaluated(resource, self._opened)
-        referred = any(reference.name in self._opened.live for reference in references(resource.properties))
+        needs = self._opened.needs[name]
 
         def evaluate(unknown: Collection[str] | None) -> Mapping[str, Any]:
-            if unknown is None or not (referred or self._hides):
+            if unknown is None or not (needs or self._hides):
                 return properties
             against = evaluation.seen_with(self._opened, self._made, unknown)
             mask = evaluation.masked(_for_show(against), name)
@@ -164,7 +163,7 @@ class Differences:
             type=resource.type,
             source=resource.properties,
             evaluate=evaluate,
-            needs=self._opened.needs[name],
+            needs=needs,
             nested=registry.find(resource.type).nested,
             tags=evaluation.effective_tags(resource.type, properties, self._wanted.tags)
             if taggable

@@ -181,6 +181,10 @@ REFUSED = {
         resources("  A: {Type: T, DeletionPolicy: !Ref P}") + "\nParameters: {P: {Type: String}}",
         "Template format error: Every DeletionPolicy member must be a string.",
     ),
+    "a selection of nothing": (
+        resources("  A: {Type: T, Properties: {P: !Select [1, [b]]}}"),
+        "Template error: Fn::Select requires a list argument with two elements: an integer index and a list",
+    ),
     "replace policy": (
         resources("  A: {Type: T, UpdateReplacePolicy: RetainExceptOnCreate}"),
         "Template format error: Unrecognized UpdateReplacePolicy RetainExceptOnCreate for resource A",
@@ -231,7 +235,7 @@ Resources:
       Q: !FindInMap [M, !Ref P, b]
       R: !ImportValue {'Fn::Sub': '${P}-x'}
       Condition: {StringEquals: {a: b}}
-  B: {Type: T, Condition: C, DeletionPolicy: RetainExceptOnCreate}
+  B: {Type: T, Condition: C, DeletionPolicy: RetainExceptOnCreate, UpdateReplacePolicy: !Ref P}
 Outputs: {O: {Condition: D, Value: !GetAtt A.Arn, Export: {Name: !Sub '${AWS::StackName}-x'}}}
 """,
     "a circle between branches that exclude each other": """
