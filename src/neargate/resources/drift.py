@@ -130,8 +130,18 @@ def _have_one_name(left: Any, right: Any) -> bool:
 
 def _is_same(expected: Any, actual: Any) -> bool:
     if is_scalar(expected) and is_scalar(actual):
-        return text_of(expected) == text_of(actual)
+        return text_of(expected) == text_of(actual) or _are_one_number(expected, actual)
     return bool(expected == actual)
+
+
+def _are_one_number(expected: Any, actual: Any) -> bool:
+    """3, "3" and an API's 3.0."""
+    if not any(isinstance(value, float) for value in (expected, actual)):
+        return False
+    try:
+        return float(text_of(expected)) == float(text_of(actual))
+    except ValueError:
+        return False
 
 
 def _is_empty(value: Any) -> bool:

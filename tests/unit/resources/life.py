@@ -16,7 +16,7 @@ import attrs
 from neargate.drivers.stacks import handlers
 from neargate.model.cloudformation import Made, StackInput
 from neargate.model.records import Json, Tx
-from neargate.resources import evaluation, registry, schemas
+from neargate.resources import drift, evaluation, registry, schemas, states
 from neargate.resources.declaration import Desired, Existing
 from tests.unit.services.cloud import ACCOUNT, REGION, Cloud
 
@@ -56,6 +56,7 @@ class Life:
 
         self.made = self.aws.write(work)
         self._has_every_attribute()
+        self._is_as_wanted()
 
     def update(self, stack_tags: dict[str, str] | None = None, **properties: Any) -> None:
         """Change it in place; a change that would replace it is a mistake of the test."""
@@ -76,6 +77,7 @@ class Life:
 
         self.made = self.aws.write(work)
         self._has_every_attribute()
+        self._is_as_wanted()
 
     def replaced_by(self, **properties: Any) -> bool:
         """Whether this change would replace it."""
@@ -93,6 +95,26 @@ class Life:
             handlers.carry_out(self.declared.delete(existing), self._context(tx), None)
 
         self.aws.write(work)
+
+    def drift(self) -> list[str]:
+        """The paths in which it differs from what was last wanted; nothing for a type that is not read."""
+        made, read = self.made, states.reader(self.declared.type)
+        assert made is not None
+        if read is None:
+            return []
+        existing = evaluation.existing(made, self.logical_id, self._place())
+
+        def work(tx: Tx) -> Json:
+            state: Json = handlers.carry_out(read(existing), self._context(tx), None)
+            return state
+
+        found = drift.compare(self.declared.type, existing, self.aws.write(work))
+        return [difference.path for difference in found.differences]
+
+    def _is_as_wanted(self) -> None:
+        """What was made has what was wanted of it."""
+        differing = self.drift()
+        assert not differing, f"wanted and not there: {differing}"
 
     def _context(self, tx: Tx) -> Any:
         return self.aws.dispatcher.context(tx, self.aws.caller)

@@ -42,6 +42,12 @@ def test_no_drift(expected: Json, state: Json) -> None:
     assert drifted(GROUP, expected, state) == []
 
 
+def test_one_number_in_two_spellings_is_no_drift() -> None:
+    alarm = "AWS::CloudWatch::Alarm"
+    assert drifted(alarm, {"Threshold": "3"}, {"Threshold": 3.0}) == []
+    assert drifted(alarm, {"Threshold": 3}, {"Threshold": 3.5}) == [("/Threshold", "3", "3.5", "NOT_EQUAL")]
+
+
 def test_a_tag_of_the_stack_is_none_of_the_resource_s() -> None:
     tags = [{"Key": "a", "Value": "1"}, {"Key": "stage", "Value": "dev"}]
     assert drifted(GROUP, {"Tags": tags[:1]}, {"Tags": tags}, {"stage": "dev"}) == []
