@@ -36,7 +36,7 @@ def _queue(existing: Existing) -> Steps[Json]:
     return {
         "KmsMasterKeyId": None,
         **spelled("AWS::SQS::Queue", answer["Attributes"]),
-        **_parsed(answer["Attributes"], "RedrivePolicy"),
+        **_parsed(answer["Attributes"], "RedriveAllowPolicy", "RedrivePolicy"),
         "QueueName": existing.id.rpartition("/")[2],
         "Tags": _tags(tags.get("Tags") or {}),
     }

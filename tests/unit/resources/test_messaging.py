@@ -210,7 +210,11 @@ def test_a_queue(aws: Cloud) -> None:
     assert json.loads(seen["RedrivePolicy"])["maxReceiveCount"] == 3
     assert aws.call("sqs", "ListQueueTags", QueueUrl=queue.id)["Tags"] == {"team": "shop"}
 
+    deny = {"redrivePermission": "denyAll"}
+    queue.update(MessageRetentionPeriod=60, RedriveAllowPolicy=deny, Tags=pairs(kind="a"))
+    assert json.loads(queue_of(aws, queue.id)["RedriveAllowPolicy"]) == deny
     queue.update(MessageRetentionPeriod=60, Tags=pairs(kind="a"))
+    assert "RedriveAllowPolicy" not in queue_of(aws, queue.id)
     seen = queue_of(aws, queue.id)
     assert (seen["DelaySeconds"], seen["VisibilityTimeout"]) == ("0", "30")
     assert seen["MessageRetentionPeriod"] == "60"

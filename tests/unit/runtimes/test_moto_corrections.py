@@ -142,6 +142,50 @@ def test_setting_one_attribute_of_a_queue_keeps_its_policy(aws: Cloud) -> None:
     assert seen["CreatedTimestamp"].isdigit()
 
 
+@pytest.mark.parametrize(
+    ("policy", "allowed"),
+    [
+        ({"redrivePermission": "allowAll"}, True),
+        ({"redrivePermission": "denyAll"}, False),
+        ({"redrivePermission": "byQueue", "sourceQueueArns": [f"arn:aws:sqs:{REGION}:{ACCOUNT}:jobs"]}, True),
+        (
+            {"redrivePermission": "byQueue", "sourceQueueArns": [f"arn:aws:sqs:{REGION}:{ACCOUNT}:other"]},
+            False,
+        ),
+    ],
+)
+def test_who_may_send_dead_letters(aws: Cloud, policy: dict[str, Any], allowed: bool) -> None:
+    text = json.dumps(policy)
+    dead = aws.call("sqs", "CreateQueue", QueueName="dead", Attributes={"RedriveAllowPolicy": text})[
+        "QueueUrl"
+    ]
+    asked = {"QueueUrl": dead, "AttributeNames": ["RedriveAllowPolicy"]}
+    assert aws.call("sqs", "GetQueueAttributes", **asked)["Attributes"] == {"RedriveAllowPolicy": text}
+    target = {"deadLetterTargetArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead", "maxReceiveCount": 3}
+    redrive = {"RedrivePolicy": json.dumps(target)}
+    if allowed:
+        jobs = aws.call("sqs", "CreateQueue", QueueName="jobs", Attributes=redrive)["QueueUrl"]
+        aws.call("sqs", "SetQueueAttributes", QueueUrl=jobs, Attributes=redrive)
+        return
+    jobs = aws.call("sqs", "CreateQueue", QueueName="plain")["QueueUrl"]
+    for operation, named in (
+        ("CreateQueue", {"QueueName": "jobs"}),
+        ("SetQueueAttributes", {"QueueUrl": jobs}),
+    ):
+        with pytest.raises(AwsError, match="does not have permission to use the dead letter queue"):
+            aws.call("sqs", operation, **named, Attributes=redrive)
+
+
+def test_a_redrive_policy_that_is_no_json(aws: Cloud) -> None:
+    with pytest.raises(AwsError, match=r"Reason: Redrive policy is not a valid JSON map\."):
+        aws.call("sqs", "CreateQueue", QueueName="jobs", Attributes={"RedrivePolicy": "{"})
+
+
+def test_a_queue_without_a_redrive_allow_policy_shows_none(aws: Cloud) -> None:
+    url = aws.call("sqs", "CreateQueue", QueueName="jobs")["QueueUrl"]
+    assert aws.call("sqs", "GetQueueAttributes", QueueUrl=url, AttributeNames=["RedriveAllowPolicy"]) == {}
+
+
 # -- streams -----------------------------------------------------------------------------------------------
 
 
