@@ -84,11 +84,12 @@ class Server:
     async def _serve(self, announce: bool) -> None:
         assert self._socket is not None
         host, port = self._socket.getsockname()[:2]
-        settings = Settings(host=host, port=port, pace=self._options.pace)
+        moto = MotoServices()
+        settings = Settings(host=host, port=port, pace=self._options.pace, moto=moto.installed)
         clock, ids = SystemClock(), SystemIds()
         store = SqliteStore.open(self._data.database, clock)
         blobs = BlobDirectory(self._data.blobs)
-        dispatcher = Dispatcher(store, clock, ids, blobs, settings, MotoServices())
+        dispatcher = Dispatcher(store, clock, ids, blobs, settings, moto)
         repositories = GitRepositories(self._data.repositories)
         git = Later(lambda: _git(repositories, dispatcher))
         mounts: dict[str, AsgiApp] = {

@@ -7,11 +7,14 @@ could be comes from botocore's models and CloudFormation's schemas.
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 import attrs
 
+from neargate.model import moto
 from neargate.model.errors import AwsError
 from neargate.resources import registry, schemas
 from neargate.resources.declaration import ResourceType
@@ -19,6 +22,7 @@ from neargate.services import dispatch
 from neargate.wire import aws_models
 from neargate.wire.known_services import SERVICES
 
+RECORDED = Path(__file__).parents[2] / "docs" / "recorded-behaviour.toml"
 COMMAND = "python -m neargate.coverage > docs/coverage.md"
 
 _INTRODUCTION = f"""# What Neargate implements
@@ -35,11 +39,26 @@ A service that is not on this page has no operation here.
 _RESOURCE_TYPES = """### Resource types
 
 A stack whose template uses another type, or a property of the last column, is refused before anything is created. \
+A type marked (moto) needs that optional extra. \
 An honoured property goes to the API operation that makes the resource. That operation can still refuse its value; \
 then the resource fails, with the reason in its event.
 
 | type | honoured | not honoured |
 |---|---|---|
+"""
+
+
+_BY_MOTO = """Answered by the moto library, where the optional extra `neargate[moto]` is installed: what moto has of it works, \
+the rest answers `NotImplemented`. What requests made comes back after a restart; what applications put in \
+(messages, items, events) does not.
+"""
+
+_RECORDED = """### Beside recorded AWS behaviour
+
+LocalStack's repository (archived in March 2026) holds tests of CloudFormation whose expected answers were recorded on \
+AWS itself. `python -m benchmarks.recorded CHECKOUT` runs them against Neargate: {passed} of {counted} that need no \
+Lambda function pass. {lambda_} need one, {skipped} are skipped by their authors.
+
 """
 
 
@@ -98,17 +117,22 @@ def page() -> str:
         text += "\n" + "".join(_service_section(service))
         if service.name == "cloudformation":
             text += "\n" + "".join(_types_section(registry.supported()))
+            text += "\n" + "".join(_recorded_section())
     return text
 
 
 def _table(services: Iterable[ServiceCoverage]) -> Iterator[str]:
     yield "| service | implemented | of |\n|---|---|---|\n"
     for service in services:
-        yield f"| [{service.name}](#{service.name}) | {len(service.implemented)} | {service.total} |\n"
+        count = "by moto" if service.name in moto.SERVICES else len(service.implemented)
+        yield f"| [{service.name}](#{service.name}) | {count} | {service.total} |\n"
 
 
 def _service_section(service: ServiceCoverage) -> Iterator[str]:
     yield f"## {service.name}\n\n"
+    if service.name in moto.SERVICES:
+        yield _BY_MOTO
+        return
     if not service.implemented:
         yield f"None of its {service.total} operations.\n"
         return
@@ -121,7 +145,23 @@ def _types_section(types: Iterable[ResourceType]) -> Iterator[str]:
     yield _RESOURCE_TYPES
     for declared in types:
         each = type_coverage(declared)
-        yield f"| {each.name} | {', '.join(each.honoured)} | {', '.join(each.not_honoured) or '—'} |\n"
+        by = " (moto)" if registry.needs_moto(each.name) else ""
+        yield f"| {each.name}{by} | {', '.join(each.honoured)} | {', '.join(each.not_honoured) or '—'} |\n"
+
+
+def _recorded_section() -> Iterator[str]:
+    if not RECORDED.exists():
+        return
+    kept = tomllib.loads(RECORDED.read_text())
+    yield _RECORDED.format(
+        passed=kept["passed"],
+        counted=kept["passed"] + kept["failed"],
+        lambda_=kept["lambda"],
+        skipped=kept["skipped"],
+    )
+    yield "| the rest | why |\n|---|---|\n"
+    for test, why in kept["failures"].items():
+        yield f"| `{test}` | {why} |\n"
 
 
 if __name__ == "__main__":

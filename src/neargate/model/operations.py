@@ -47,11 +47,12 @@ class Caller:
 
 @attrs.frozen
 class Settings:
-    """What services must know of the server they run in."""
+    """What services must know of the server they run in. `moto`: whether the extra of that name is installed."""
 
     host: str = "127.0.0.1"
     port: int = 4566
     pace: str = "local"  # or "aws"
+    moto: bool = True
 
     @property
     def endpoint(self) -> str:

@@ -40,6 +40,21 @@ _MODULES = {
 }
 
 
+# Namespaces whose services the optional moto extra answers; a test compares them with the calls of their handlers.
+MOTO = frozenset(
+    "AWS::" + name
+    for name in (
+        "ApiGateway CertificateManager CloudWatch DynamoDB EFS Elasticsearch Events KMS Kinesis KinesisFirehose "
+        "OpenSearchService Redshift ResourceGroups Route53 SNS SQS Scheduler ServiceDiscovery StepFunctions"
+    ).split()
+)
+
+
+def needs_moto(type_name: str) -> bool:
+    """Whether a type can be made only where the moto extra is installed."""
+    return "::".join(type_name.split("::")[:2]) in MOTO
+
+
 def find_or_none(type_name: str) -> ResourceType | None:
     """The declaration, or None for a type that is not supported."""
     module = _MODULES.get("::".join(type_name.split("::")[:2]))

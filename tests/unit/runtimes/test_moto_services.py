@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
+import re
 from pathlib import Path
 
+import attrs
 import pytest
 
 from neargate.model.errors import AwsError
+from neargate.model.moto import SERVICES
+from neargate.resources import registry
 from neargate.runtimes.moto_services import MotoServices
 from tests.unit.services.cloud import Cloud, cloud
 
@@ -78,3 +83,22 @@ def test_without_the_extra_a_request_says_what_to_install(monkeypatch: pytest.Mo
     with cloud() as aws, pytest.raises(AwsError, match=r"pip install 'neargate\[moto\]'") as refused:
         aws.call("sns", "CreateTopic", Name="news")
     assert refused.value.code == "NotImplemented"
+
+
+def test_types_that_need_the_extra_are_those_whose_handlers_call_it() -> None:
+    """By the text of each declaration's module: the services that its calls name."""
+    for declared in registry.supported():
+        module = inspect.getmodule(declared.create)
+        assert module is not None
+        called = set(re.findall(r"(?:Call|call)\(\s*\"([a-z0-9-]+)\"", inspect.getsource(module)))
+        if called:
+            assert registry.needs_moto(declared.type) == bool(called & SERVICES), declared.type
+
+
+def test_without_the_extra_a_template_is_refused_before_anything_is_created() -> None:
+    with cloud() as aws:
+        aws.dispatcher.settings = attrs.evolve(aws.dispatcher.settings, moto=False)
+        template = '{"Resources": {"A": {"Type": "AWS::SNS::Topic"}, "B": {"Type": "AWS::SQS::Queue"}}}'
+        with pytest.raises(AwsError, match=r"\[AWS::SNS::Topic, AWS::SQS::Queue\]. Install it \(pip install"):
+            aws.call("cloudformation", "CreateStack", StackName="x", TemplateBody=template)
+        assert aws.call("cloudformation", "DescribeStacks")["Stacks"] == []

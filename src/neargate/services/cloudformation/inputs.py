@@ -136,14 +136,21 @@ def check_types(cx: Context, template: language.Template, allowed: list[str] | N
             )
 
 
-def check_supported(opened: evaluation.Opened) -> None:
-    """Refuse what Neargate does not have, of the resources whose Condition holds."""
+def check_supported(opened: evaluation.Opened, *, moto: bool) -> None:
+    """Refuse what Neargate does not have, of the resources whose Condition holds. `moto`: is the extra there?"""
     missing = sorted({r.type for r in opened.live.values() if registry.find_or_none(r.type) is None})
     if missing:
         raise AwsError(
             "ValidationError",
             f"Neargate does not support these resource types yet: [{', '.join(missing)}] "
             "(docs/coverage.md#cloudformation). Nothing was created.",
+        )
+    answered = [] if moto else sorted({r.type for r in opened.live.values() if registry.needs_moto(r.type)})
+    if answered:
+        raise AwsError(
+            "ValidationError",
+            f"These resource types need the optional extra that answers their services: [{', '.join(answered)}]. "
+            "Install it (pip install 'neargate[moto]') and start Neargate again. Nothing was created.",
         )
     refused = [
         f"{name} ({resource.type}) {prop}"
@@ -237,7 +244,7 @@ def stack_input(
     if before is not None:
         return _processed(cx, wanted, *before, request.get("ResourceTypes"), place)
     opened = _opened(wanted, place)
-    check_supported(opened)
+    check_supported(opened, moto=cx.settings.moto)
     lookups.check_references(cx, opened, text, role, change_set=change_set)
     return wanted, opened
 
@@ -290,7 +297,7 @@ def _processed(
         if error.code == "NotImplemented":
             raise
         raise ProcessingFailed(attrs.evolve(wanted, failure=error.message)) from error
-    check_supported(opened)
+    check_supported(opened, moto=cx.settings.moto)
     return done, opened
 
 
