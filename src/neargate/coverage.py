@@ -48,8 +48,8 @@ then the resource fails, with the reason in its event.
 """
 
 
-_BY_MOTO = """Answered by the moto library, where the optional extra `neargate[moto]` is installed: what moto has of it works, \
-the rest answers `NotImplemented`. What requests made comes back after a restart; what applications put in \
+_BY_MOTO = """Answered by the moto library, where the optional extra `neargate[moto]` is installed. What moto has of \
+it works, the rest answers `NotImplemented`. What requests made comes back after a restart; what applications put in \
 (messages, items, events) does not.
 """
 
