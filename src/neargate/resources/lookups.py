@@ -14,19 +14,20 @@ from neargate.planners.template.nouns import invalid
 from neargate.planners.template.references import Reference
 from neargate.resources.evaluation import Opened
 
-_MISSING = frozenset({"ParameterNotFound", "ParameterVersionNotFound", "ValidationException"})
-
 
 def parameter(invoke: Invoke, name: str, role: str | None, *, decrypt: bool = False) -> Json | None:
-    """Parameter Store's `Parameter` of a name or `name:version`; None where there is none."""
+    """Parameter Store's `Parameter` of a name or `name:version`; None where there is none.
+
+    By GetParameters: that is what a role must be allowed on AWS.
+    """
     try:
-        answer = invoke("ssm", "GetParameter", {"Name": name, "WithDecryption": decrypt}, role=role)
+        answer = invoke("ssm", "GetParameters", {"Names": [name], "WithDecryption": decrypt}, role=role)
     except AwsError as error:
-        if error.code in _MISSING:
-            return None
+        if error.code == "ValidationException":
+            return None  # no parameter can have such a name
         raise
-    found: Json = answer["Parameter"]
-    return found
+    found: list[Json] = answer["Parameters"]
+    return found[0] if found else None
 
 
 def plain_value(invoke: Invoke, reference: Reference, role: str | None) -> str | None:

@@ -47,8 +47,10 @@ def _update(old: Existing, want: Desired) -> Steps[None]:
 
 
 def _read(existing: Existing) -> Steps[Json]:
-    answer = yield Call("ssm", "GetParameter", {"Name": existing.id})
-    found = answer["Parameter"]
+    answer = yield Call("ssm", "GetParameters", {"Names": [existing.id]})
+    if not answer["Parameters"]:
+        raise AwsError("ParameterNotFound", "")
+    (found,) = answer["Parameters"]
     return {
         "Name": existing.id,
         "Type": found["Type"],

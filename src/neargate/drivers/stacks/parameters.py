@@ -52,6 +52,7 @@ def validate(cx: Context, stack: Stack, operation: StackOperation) -> None:
         return
     wrong = _misplaced(cx, stack, wanted)
     if wrong is not None:
+        stack_event(cx, stack, stack.status, wrong)
         finish.apply_impossible(cx, stack, operation, wrong)
         return
     cx.tx.put(attrs.evolve(stack, operation=attrs.evolve(operation, phase="apply")))
