@@ -7,6 +7,7 @@ import importlib
 from neargate.resources.declaration import ResourceType
 
 _MODULES = {
+    "AWS::ApiGateway": "apigateway",
     "AWS::CDK": "waiting",
     "AWS::CertificateManager": "acm",
     "AWS::CloudFormation": "cloudformation",
