@@ -22,8 +22,8 @@ Replacement = Callable[[str, str], str]
 """The registry's answer for a type and a property path such as `LoadBalancers/0/ContainerPort`: a Recreation."""
 
 _ORDER: tuple[Recreation, ...] = ("Never", "Conditionally", "Always")
-_POLICIES = ("CreationPolicy", "UpdatePolicy", "DeletionPolicy", "UpdateReplacePolicy")
-_DEFAULTS = {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"}
+_ATTRIBUTES = ("Metadata", "DeletionPolicy", "UpdateReplacePolicy")
+_SILENT = ("CreationPolicy", "UpdatePolicy")  # no update on their own; they show beside one
 _KEPT = {"Retain": "Retain", "RetainExceptOnCreate": "Retain", "Snapshot": "Snapshot"}
 
 
@@ -184,16 +184,15 @@ class _Comparison:
             and same(old.properties.get("Tags"), properties.get("Tags"))
         ):
             found.append(Detail("Tags", None, "Never", Cause("DirectModification")))
-        found += self._attribute("Metadata", old, new)
+        found += [detail for name in _ATTRIBUTES for detail in self._attribute(name, old, new)]
         if new.nested and not found:
             found.append(Detail("Properties", None, "Never", Cause("Automatic", None, "Dynamic")))
-        if found:  # policies are no update on their own; they show beside one
-            found += [detail for name in _POLICIES for detail in self._attribute(name, old, new)]
+        if found:
+            found += [detail for name in _SILENT for detail in self._attribute(name, old, new)]
         return found
 
     def _attribute(self, name: str, old: Before, new: After) -> Iterator[Detail]:
-        default = _DEFAULTS.get(name, ABSENT)
-        before, after = old.attributes.get(name, default), new.attributes.get(name, default)
+        before, after = old.attributes.get(name, ABSENT), new.attributes.get(name, ABSENT)
         found = list(leaves(before, after))
         if found and not self._values:
             found = found[:1]

@@ -41,8 +41,6 @@ class Differences:
         self._types = {r.logical_id: r.type for r in records}
         self._made: dict[str, Made] = {r.logical_id: r.made for r in records if r.made is not None}
         self._opened = evaluation.seen_with(opened, self._made)
-        self._hides = any(parameter.no_echo for parameter in opened.template.parameters.values())
-        self._masks: dict[str, Mapping[str, Any]] = {}
         self._new = {name: self._after(name, resource) for name, resource in opened.live.items()}
         refuse_type_changes(
             {name: Before(type_name, {}) for name, type_name in self._types.items()}, self._new
@@ -53,17 +51,7 @@ class Differences:
         before, after = self._stack.input, self._wanted
         if (before.tags, before.resolved) != (after.tags, after.resolved):
             return True
-        return bool(self.changes) or self._outputs_differ() or self._policies_differ()
-
-    def _policies_differ(self) -> bool:
-        """A policy that is written or no longer written is an update, even if it says what holds without it."""
-        before = language.parse(self._stack.input.template).resources
-        return any(
-            (r.deletion_policy, r.update_replace_policy)
-            != (before[name].deletion_policy, before[name].update_replace_policy)
-            for name, r in self._opened.live.items()
-            if name in before
-        )
+        return bool(self.changes) or self._outputs_differ()
 
     @cached_property
     def changes(self) -> list[Change]:
@@ -73,14 +61,27 @@ class Differences:
     @cached_property
     def property_changes(self) -> list[Change]:
         """As a change set shows them with property values, those of NoEcho parameters masked."""
+        found = self._differences(values=True)
+        unknown = {change.logical_id for change in found if self._becomes_unknown(change)}
         return [
-            masked(change, self._mask_before(change.logical_id), self._masks.get(change.logical_id))
-            for change in self._differences(values=True)
+            masked(change, self._mask_before(change.logical_id), self._mask_after(change.logical_id, unknown))
+            for change in found
         ]
+
+    def _becomes_unknown(self, change: Change) -> bool:
+        if change.action == "Modify" and self._new[change.logical_id].nested:
+            return True
+        return change.action == "Add" or change.replacement in ("True", "Conditional")
 
     def _mask_before(self, name: str) -> Mapping[str, Any] | None:
         made = self._made.get(name)
         return None if made is None else made.masked
+
+    def _mask_after(self, name: str, unknown: Collection[str]) -> Mapping[str, Any] | None:
+        if name not in self._new:
+            return None
+        against = evaluation.seen_with(self._opened, self._made, unknown)
+        return evaluation.masked(_for_show(against), name)
 
     def warning(self) -> str | None:
         """What CloudFormation could not work out for the view with property values."""
@@ -150,12 +151,9 @@ class Differences:
         needs = self._opened.needs[name]
 
         def evaluate(unknown: Collection[str] | None) -> Mapping[str, Any]:
-            if unknown is None or not (needs or self._hides):
+            if unknown is None or not needs:
                 return properties
             against = evaluation.seen_with(self._opened, self._made, unknown)
-            mask = evaluation.masked(_for_show(against), name)
-            if mask is not None:
-                self._masks[name] = mask
             return self._evaluated(resource, _for_show(against))
 
         taggable = evaluation.is_taggable(resource.type)
@@ -189,8 +187,9 @@ def _attributes(resource: language.Resource, scope: language.Scope) -> dict[str,
 
 
 def _attributes_made(made: Made) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    policies = {
         "DeletionPolicy": made.deletion_policy,
         "UpdateReplacePolicy": made.update_replace_policy,
     }
+    found: dict[str, Any] = {name: policy for name, policy in policies.items() if policy != "Delete"}
     return found if made.metadata is None else {"Metadata": made.metadata, **found}

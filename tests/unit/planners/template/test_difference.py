@@ -325,8 +325,22 @@ def test_metadata_and_the_tags_of_the_stack():
     assert change["Details"][1]["Target"]["Path"] == "/Metadata/v"
 
 
-def test_a_policy_alone_is_no_update():
-    assert wire({"A": before({})}, {"A": after({}, attributes={"DeletionPolicy": "Retain"})}) == []
+@pytest.mark.parametrize("policy", ["DeletionPolicy", "UpdateReplacePolicy"])
+@pytest.mark.parametrize("value", ["Retain", "Delete"])
+def test_a_policy_that_is_written_is_an_update_even_if_it_says_what_holds_without_it(policy, value):
+    (change,) = wire({"A": before({})}, {"A": after({}, attributes={policy: value})})
+    assert (change["Scope"], change["Replacement"]) == ([policy], "False")
+    assert (
+        wire({"A": before({}, attributes={policy: value})}, {"A": after({}, attributes={policy: value})})
+        == []
+    )
+
+
+def test_how_an_update_is_carried_out_is_no_update():
+    attributes = {"UpdatePolicy": {"A": 1}, "CreationPolicy": {"B": 1}}
+    assert wire({"A": before({})}, {"A": after({}, attributes=attributes)}) == []
+    (change,) = wire({"A": before({"X": 1})}, {"A": after({"X": 2}, attributes=attributes)})
+    assert change["Scope"] == ["Properties", "CreationPolicy", "UpdatePolicy"]
 
 
 def test_another_type_is_refused():
