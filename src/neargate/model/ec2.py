@@ -88,6 +88,7 @@ class Subnet(Regional):
     assign_ipv6: bool = False
     dns64: bool = False
     dns_aaaa_records: bool = False
+    adopted: bool = False  # its id is a real account's; what its routes are there nobody knows here
 
 
 @attrs.frozen(kw_only=True)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from neargate.drivers.ecs import actors
 from neargate.drivers.ecs.live import BUSY, READY, LiveTask, failed
+from neargate.drivers.ecs.reach import Reach
 from neargate.drivers.ecs.rights import ExecutionRights
 from neargate.model.ecr import parse_reference
 from neargate.model.ecs import Task
@@ -28,11 +29,14 @@ class Images(Protocol):
 class ImageFetcher:
     """Fetches the images of tasks."""
 
-    def __init__(self, runtime: Runtime, images: Images, clock: Clock, rights: ExecutionRights) -> None:
+    def __init__(
+        self, runtime: Runtime, images: Images, clock: Clock, rights: ExecutionRights, reach: Reach
+    ) -> None:
         self._runtime = runtime
         self._images = images
         self._clock = clock
         self._rights = rights
+        self._reach = reach
 
     async def fetch(self, task: Task, name: str, live: LiveTask) -> None:
         """Sets `live.images[name]`: ready with its id, or failed with `CannotPullContainerError: …`."""
@@ -41,7 +45,9 @@ class ImageFetcher:
         if live.pull_started is None:
             live.pull_started = self._clock.now()
         ecr = parse_reference(reference)
-        denied = await self._rights.require_pull(task, ecr) if ecr else ""
+        denied = self._unreachable(task, reference) or (
+            await self._rights.require_pull(task, ecr) if ecr else ""
+        )
         if denied:
             live.images[name] = ImageSeen(failed(denied))
             return
@@ -58,6 +64,28 @@ class ImageFetcher:
         live.images[name] = ImageSeen(READY, found.id, found.digest or found.id, found.stop_signal or "")
         if all(live.images.get(c.name, ImageSeen()).preparation == READY for c in task.containers):
             live.pull_stopped = self._clock.now()
+
+    def unreachable(self, task: Task) -> str:
+        """Fargate's text where the task's network does not lead to one of its images; "" where it does."""
+        found = (self._unreachable(task, container.image) for container in task.containers)
+        return next((text for text in found if text), "")
+
+    def _unreachable(self, task: Task, reference: str) -> str:
+        if parse_reference(reference) is None:
+            if self._reach.internet(task):
+                return ""
+            ref, url = registry_of(reference)
+            return _cannot_pull(
+                f'failed to resolve ref {ref}: failed to do request: Head "{url}": dial tcp: i/o timeout'
+            )
+        if self._reach.service(task, "ecr.api", "ecr.dkr", "s3"):
+            return ""
+        return (
+            "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval "
+            "failed: unable to retrieve ecr registry auth: service call has been retried 1 time(s): RequestError: send "
+            f'request failed caused by: Post "https://api.ecr.{task.region}.amazonaws.com/": dial tcp: i/o timeout. '
+            "Please check your task network configuration."
+        )
 
     async def _foreign(self, image: ImageInfo) -> str:
         """Fargate's text for an image of another architecture; "" where it fits."""
@@ -76,3 +104,19 @@ def _cannot_pull(reason: str) -> str:
         else f"pull image manifest has been retried 1 time(s): {reason}"
     )
     return f"CannotPullContainerError: {text}"
+
+
+def registry_of(reference: str) -> tuple[str, str]:
+    """An image's full name, and the address of its manifest: `nginx:1` is `docker.io/library/nginx:1`."""
+    first, _, rest = reference.partition("/")
+    if rest and ("." in first or ":" in first or first == "localhost"):
+        host, path = first, rest
+    else:
+        host, path = "docker.io", reference if rest else f"library/{reference}"
+    repository, at, version = path.partition("@")
+    if not at:
+        repository, _, version = path.partition(":")
+        version = version or "latest"
+        path = f"{repository}:{version}"
+    registry = "registry-1.docker.io" if host == "docker.io" else host
+    return f"{host}/{path}", f"https://{registry}/v2/{repository}/manifests/{version}"

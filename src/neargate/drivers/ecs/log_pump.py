@@ -14,6 +14,7 @@ import structlog
 
 from neargate.drivers.ecs import actors
 from neargate.drivers.ecs.live import BUSY, READY, LiveTask, failed
+from neargate.drivers.ecs.reach import Reach
 from neargate.drivers.ecs.rights import ExecutionRights
 from neargate.model.ecs import LogCursor, Task, TaskDefinition
 from neargate.model.errors import AwsError
@@ -50,11 +51,12 @@ def _options(container: Json) -> dict[str, str] | None:
 class LogPump:
     """Opens streams and fills them, under each task's execution role."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher, runtime: Runtime) -> None:
+    def __init__(self, store: Store, dispatcher: Dispatcher, runtime: Runtime, reach: Reach) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._runtime = runtime
         self._rights = ExecutionRights(dispatcher)
+        self._reach = reach
 
     async def open(self, task: Task, definition: TaskDefinition, live: LiveTask) -> None:
         """Make the streams; sets `live.logs`, failed with Fargate's text where a group does not exist."""
@@ -76,6 +78,12 @@ class LogPump:
         if options is None or stream is None:
             return
         caller = actors.execution(task, options["awslogs-region"])
+        if not self._reach.service(task, "logs"):
+            raise AwsError(
+                "RequestError",
+                "send request failed caused by: "
+                f'Post "https://logs.{caller.region}.amazonaws.com/": dial tcp: i/o timeout',
+            )
         group = options["awslogs-group"]
         arn = f"arn:aws:logs:{caller.region}:{caller.account}:log-group:{group}"
         if options.get("awslogs-create-group") == "true":

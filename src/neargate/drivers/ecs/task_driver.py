@@ -29,6 +29,7 @@ from neargate.drivers.ecs.live import (
 from neargate.drivers.ecs.log_pump import LogPump
 from neargate.drivers.ecs.network import LinkLocal, TaskNetwork
 from neargate.drivers.ecs.observing import Observer
+from neargate.drivers.ecs.reach import Reach
 from neargate.drivers.ecs.rights import ExecutionRights
 from neargate.drivers.ecs.task_environment import EnvironmentUnavailable, TaskEnvironment
 from neargate.drivers.workqueue import WorkQueue
@@ -99,9 +100,9 @@ class TaskDriver:
         self._pace = dispatcher.settings.pace
         volumes = directory or Path(tempfile.gettempdir()) / f"neargate-{owner}-volumes"
         self._network = TaskNetwork(store, dispatcher, runtime, fabric, link_local, owner)
-        self._images = ImageFetcher(runtime, images, clock, ExecutionRights(dispatcher))
-        self._logs = LogPump(store, dispatcher, runtime)
-        self._environment = TaskEnvironment(dispatcher)
+        self._images = ImageFetcher(runtime, images, clock, ExecutionRights(dispatcher), Reach(dispatcher))
+        self._logs = LogPump(store, dispatcher, runtime, Reach(dispatcher))
+        self._environment = TaskEnvironment(dispatcher, Reach(dispatcher))
         observer = Observer(runtime, clock, self._pace)
         self._work = ContainerWork(store, runtime, clock, self._network, self._logs, observer, owner, volumes)
         self._observer = observer
@@ -208,6 +209,10 @@ class TaskDriver:
             live.environment = await self._environment.read(task, definition)
         except EnvironmentUnavailable as error:
             live.logs = failed(str(error))
+            return
+        unreachable = self._images.unreachable(task)
+        if unreachable:  # said before the log group is missed, as on Fargate, which pulls first
+            live.logs = failed(unreachable)
         else:
             await self._logs.open(task, definition, live)
 

@@ -11,6 +11,7 @@ import re
 import attrs
 
 from neargate.drivers.ecs import actors
+from neargate.drivers.ecs.reach import Reach
 from neargate.drivers.ecs.rights import ExecutionRights
 from neargate.model.ecs import Task, TaskDefinition
 from neargate.model.errors import AwsError
@@ -66,8 +67,9 @@ def parse_environment_file(text: str) -> dict[str, str]:
 class TaskEnvironment:
     """Reads them."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, reach: Reach) -> None:
         self._dispatcher = dispatcher
+        self._reach = reach
         self._rights = ExecutionRights(dispatcher)
 
     async def read(self, task: Task, definition: TaskDefinition) -> dict[str, dict[str, str]]:
@@ -88,9 +90,19 @@ class TaskEnvironment:
             return await self._parameter(task, wanted)
         return await self._secret_value(task, wanted)
 
+    def _require_reach(self, task: Task, service: str) -> None:
+        """Raises RequestCanceled where the task's network does not lead to a service."""
+        if not self._reach.service(task, service):
+            raise AwsError(
+                "RequestCanceled",
+                "request context canceled caused by: context deadline exceeded. Please check your task network "
+                "configuration.",
+            )
+
     async def _parameter(self, task: Task, wanted: SecretName) -> str:
         name = "/" + wanted.arn.partition(":parameter/")[2]
         try:
+            self._require_reach(task, "ssm")
             await self._rights.require(task, "ssm:GetParameters", wanted.arn)
             caller = actors.execution(task, wanted.region)
             for spelling in (name, name[1:]):  # a parameter without hierarchy has no slash in front
@@ -114,6 +126,7 @@ class TaskEnvironment:
             request["VersionId"] = wanted.version
         failed = f"{_NO_SECRETS}unable to retrieve secret from asm: {_RETRIED}"
         try:
+            self._require_reach(task, "secretsmanager")
             await self._rights.require(task, "secretsmanager:GetSecretValue", wanted.arn)
             caller = actors.execution(task, wanted.region)
             answer = await self._dispatcher.call(caller, "secretsmanager", "GetSecretValue", request)
@@ -140,6 +153,7 @@ class TaskEnvironment:
         if place is None:
             raise EnvironmentUnavailable(f"{failed}{arn} is not the ARN of an object in S3")
         try:
+            self._require_reach(task, "s3")
             await self._rights.require(task, "s3:GetObject", arn)
             caller = actors.execution(task)
             answer = await self._dispatcher.call(

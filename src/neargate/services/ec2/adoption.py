@@ -112,7 +112,7 @@ def _adopt_subnet(cx: Context, subnet_id: str, vpc: Vpc) -> None:
         raise AwsError("InvalidSubnet.Conflict", f"The VPC {vpc.id} has no block left for subnet {subnet_id}")
     zone = min(zones(cx.region), key=lambda zone: sum(1 for subnet in here if subnet.zone == zone.name))
     subnet = subnets.plant(cx, subnet_id, vpc.id, str(free), zone)
-    cx.tx.put(attrs.evolve(subnet, map_public_ip=True))
+    cx.tx.put(attrs.evolve(subnet, map_public_ip=True, adopted=True))
 
 
 def _adopt_group(cx: Context, group_id: str, vpc: Vpc) -> None:
