@@ -178,6 +178,8 @@ class ResourceType:
     the message is all that an event says. An EXPRESS deployment waits even so for one that `waits_always`, because
     waiting is all it does. One with `signals` may have a CreationPolicy. `replaces` says, from the
     properties before and after, whether a change of what the schema calls conditionally create-only replaces it.
+    `alters` names the types whose attributes are others once one of this type stands on them (a VPC's CIDR blocks):
+    they are read again then.
     """
 
     type: str
@@ -198,3 +200,4 @@ class ResourceType:
     waits_always: bool = False
     signals: bool = False
     replaces: Callable[[Mapping[str, Any], Mapping[str, Any]], bool] | None = None
+    alters: frozenset[str] = frozenset()

@@ -4,6 +4,7 @@ pairs."""
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -102,6 +103,15 @@ def _change_addresses(old: Existing, want: Desired) -> Steps[None]:
         yield Call("ec2", "AssignPrivateIpAddresses", {**named, "PrivateIpAddresses": new})
     if more > 0:
         yield Call("ec2", "AssignPrivateIpAddresses", {**named, _SECONDARY: more})
+
+
+def _needs_another_interface(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Its primary address stays; the others come and go."""
+
+    def primary(properties: Mapping[str, Any]) -> list[Json]:
+        return [one for one in properties.get("PrivateIpAddresses") or () if _is_primary(one)]
+
+    return primary(old) != primary(new)
 
 
 def _is_primary(address: Json) -> bool:
@@ -318,6 +328,7 @@ TYPES = (
         create=_create_interface,
         read=_read_interface,
         update=_update_interface,
+        replaces=_needs_another_interface,
         delete=deleting("DeleteNetworkInterface", "NetworkInterfaceId"),
         error=error,
     ),

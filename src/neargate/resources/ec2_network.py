@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from neargate.model.errors import AwsError
@@ -74,6 +75,11 @@ def _read_vpc(existing: Existing) -> Steps[Json]:
         shown = yield Call("ec2", "DescribeVpcAttribute", {"VpcId": existing.id, "Attribute": attribute})
         answer[name] = shown[name]["Value"]
     return answer
+
+
+def _needs_another_vpc(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """A tenancy can only be given up in place."""
+    return new.get("InstanceTenancy", "default") not in ("default", old.get("InstanceTenancy"))
 
 
 _delete_vpc = deleting("DeleteVpc", "VpcId")
@@ -159,7 +165,6 @@ _delete_subnet = deleting("DeleteSubnet", "SubnetId")
 
 
 def _create_vpc_block(want: Desired) -> Steps[Identity]:
-    """The id is `association|vpc`, as the schema's primary identifier."""
     given = pick(want.properties, ("VpcId", "CidrBlock", "AmazonProvidedIpv6CidrBlock"))
     answer = yield call("ec2", "AssociateVpcCidrBlock", given)
     block = answer.get("CidrBlockAssociation") or answer["Ipv6CidrBlockAssociation"]
@@ -335,6 +340,7 @@ TYPES = (
         create=_create_vpc,
         read=_read_vpc,
         update=_update_vpc,
+        replaces=_needs_another_vpc,
         delete=patient(_delete_vpc),
         gone=unless_used(_delete_vpc),
         watches=NEIGHBOURS,
@@ -358,6 +364,7 @@ TYPES = (
         type="AWS::EC2::VPCCidrBlock",
         honoured=honoured("AmazonProvidedIpv6CidrBlock CidrBlock VpcId"),
         create=_create_vpc_block,
+        alters=frozenset({"AWS::EC2::VPC"}),
         read=_read_vpc_block,
         delete=patient(_delete_vpc_block),
         gone=unless_used(_delete_vpc_block),
@@ -368,6 +375,7 @@ TYPES = (
         type="AWS::EC2::SubnetCidrBlock",
         honoured=honoured("Ipv6CidrBlock SubnetId"),
         create=_create_subnet_block,
+        alters=frozenset({"AWS::EC2::Subnet"}),
         read=_read_subnet_block,
         delete=deleting("DisassociateSubnetCidrBlock", "AssociationId"),
         error=error,
@@ -417,6 +425,7 @@ TYPES = (
         type="AWS::EC2::SubnetNetworkAclAssociation",
         honoured=honoured("NetworkAclId SubnetId"),
         create=_associate_acl,
+        alters=frozenset({"AWS::EC2::Subnet"}),
         read=_read_acl_association,
         delete=_disassociate_acl,
         error=error,

@@ -12,6 +12,7 @@ import attrs
 
 from neargate.drivers.stacks import handlers, protection, references
 from neargate.drivers.stacks.journal import VALIDATION_FAILED, resource_event
+from neargate.drivers.stacks.place import place_of
 from neargate.model.cloudformation import REVERTED, Made, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
@@ -162,10 +163,24 @@ def _replace(
     resource = resource_event(
         cx, stack, resource, "UPDATE_IN_PROGRESS", REPLACING, properties=_shown(opened, want)
     )
+    makes_way = declared.type == resource.type and handlers.makes_way(declared.type)
+    if makes_way:
+        _make_way(cx, stack, declared, made, want, place)
     fresh = _with_policies(_make(cx, stack, declared.type, formed, needs), opened, want.logical_id)
-    resource = attrs.evolve(resource, made=fresh, type=declared.type, leftover=made)
+    leftover = None if makes_way else made
+    resource = attrs.evolve(resource, made=fresh, type=declared.type, leftover=leftover)
     resource = resource_event(cx, stack, resource, "UPDATE_IN_PROGRESS", INITIATED)
     _settle(cx, stack, resource)
+
+
+def _make_way(
+    cx: Context, stack: Stack, declared: ResourceType, made: Made, want: Desired, place: evaluation.Place
+) -> None:
+    """Delete the old one first: the two cannot stand side by side."""
+    try:
+        handlers.remove(declared, evaluation.existing(made, want.logical_id, place), cx, stack.role_arn)
+    except AwsError as error:
+        raise handlers.failure(declared, "Delete", error, want.token) from error
 
 
 def _update(
@@ -270,6 +285,18 @@ def _settle(cx: Context, stack: Stack, resource: StackResource) -> None:
 def _complete(cx: Context, stack: Stack, resource: StackResource) -> None:
     verb = resource.status.partition("_")[0]
     resource_event(cx, stack, resource, f"{verb}_COMPLETE")
+    _read_again(cx, stack, resource)
+
+
+def _read_again(cx: Context, stack: Stack, resource: StackResource) -> None:
+    """The attributes of what it stands on, where its type alters them."""
+    altered = registry.find(resource.type).alters
+    for name in resource.made.needs if altered and resource.made is not None else ():
+        ground = cx.tx.get(StackResource, f"{stack.key}/{name}")
+        if ground is not None and ground.made is not None and ground.type in altered:
+            existing = evaluation.existing(ground.made, name, place_of(stack, dict))
+            made = handlers.read(registry.find(ground.type), ground.made, existing, cx, stack.role_arn)
+            cx.tx.put(attrs.evolve(ground, made=made))
 
 
 def check(cx: Context, stack: Stack, resource: StackResource, place: evaluation.Place) -> bool:

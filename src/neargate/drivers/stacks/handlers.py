@@ -10,6 +10,7 @@ from neargate.model.cloudformation import Made
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Json
+from neargate.resources import schemas
 from neargate.resources.carrying import carry_out as carry_out
 from neargate.resources.declaration import Desired, Existing, Failed, Readiness, Ready, ResourceType
 
@@ -59,6 +60,22 @@ def make(declared: ResourceType, want: Desired, needs: list[str], cx: Context, r
         attributes=identity.attributes,
     )
     return read(declared, made, Existing(identity.id, want), cx, role)
+
+
+def makes_way(type_name: str) -> bool:
+    """Whether a replacement of this type comes after its predecessor has gone."""
+    return (
+        schemas.exists(type_name) and schemas.schema(type_name).replacement_strategy == "delete_then_create"
+    )
+
+
+def remove(declared: ResourceType, existing: Existing, cx: Context, role: str | None) -> None:
+    """Delete it; one that is gone already is as wanted."""
+    try:
+        carry_out(declared.delete(existing), cx, role)
+    except AwsError as error:
+        if declared.error("Delete", error)[1] != "NotFound":
+            raise
 
 
 def read(declared: ResourceType, made: Made, existing: Existing, cx: Context, role: str | None) -> Made:

@@ -36,6 +36,10 @@ def begin(
         _skip(cx, stack, resource, before)
         return
     resource = resource_event(cx, stack, resource, "UPDATE_IN_PROGRESS", about=before)
+    if made is not None and made.physical_id != before.physical_id and handlers.makes_way(resource.type):
+        back = _made_anew(cx, stack, resource, made, before, place)
+        resource_event(cx, stack, attrs.evolve(resource, made=back), "UPDATE_COMPLETE")
+        return
     if made is not None and made.physical_id != before.physical_id:
         # It was replaced: the old one still stands and the new one is what must go.
         resource_event(cx, stack, attrs.evolve(resource, made=before, leftover=made), "UPDATE_COMPLETE")
@@ -51,6 +55,20 @@ def begin(
             cx.tx.put(resource)
             return
     resource_event(cx, stack, attrs.evolve(resource, made=before), "UPDATE_COMPLETE")
+
+
+def _made_anew(
+    cx: Context, stack: Stack, resource: StackResource, made: Made, before: Made, place: evaluation.Place
+) -> Made:
+    """The old one had to go before the new one came: now the other way round."""
+    declared = registry.find(resource.type)
+    want = evaluation.existing(before, resource.logical_id, place).desired
+    try:
+        handlers.remove(declared, evaluation.existing(made, resource.logical_id, place), cx, stack.role_arn)
+        anew = handlers.make(declared, want, before.needs, cx, stack.role_arn)
+    except AwsError as error:
+        raise handlers.failure(declared, "Update", error, resource.operation) from error
+    return attrs.evolve(before, physical_id=anew.physical_id, attributes=anew.attributes, ref=anew.ref)
 
 
 def _begin_nested(cx: Context, stack: Stack, resource: StackResource, place: evaluation.Place) -> None:
