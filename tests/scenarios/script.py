@@ -112,6 +112,8 @@ class Player:
         parameters = self._parameters(input_shape(service, name), given)
         if "StackName" in parameters:
             self._wording.know_stack(parameters["StackName"])
+        if parameters.get("IncludeNestedStacks"):
+            self._wording.know_stack(parameters["ChangeSetName"])  # begins the nested ones' names alike
         answer = await self._cloud.aws(service, name, **parameters)
         return jmespath.search(query, answer) if query else answer
 

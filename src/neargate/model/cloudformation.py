@@ -297,7 +297,8 @@ class ChangeSet:
     """A create or update that is shown before it is done. It is found by its id even after its stack has gone.
 
     `changes` are the Changes of DescribeChangeSet without property values, `property_changes` those with them;
-    `warning` says what the latter lack.
+    `warning` says what the latter lack. An `empty` one failed because nothing would change. One of a nested stack
+    stands below its parent's (`parent_id`) and the root's, for the parent's resource `logical_id`.
     """
 
     KIND: ClassVar[str] = "cloudformation.change-set"
@@ -326,6 +327,10 @@ class ChangeSet:
     include_nested: bool = False
     on_stack_failure: str | None = None
     client_token: str | None = None
+    empty: bool = False
+    parent_id: str | None = None
+    root_id: str | None = None
+    logical_id: str = ""
 
     @property
     def key(self) -> str:

@@ -12,6 +12,7 @@ from neargate.model.cloudformation import DELETED, Stack
 from neargate.model.errors import AwsError
 from neargate.model.records import Json
 from neargate.model.tags import upper
+from neargate.planners.template.nouns import UNKNOWN
 from neargate.resources import waiting
 from neargate.resources.declaration import (
     Call,
@@ -58,11 +59,12 @@ def _given(want: Desired) -> Json:
     request: Json = {
         "TemplateURL": p["TemplateURL"],
         "Parameters": [
-            {"ParameterKey": name, "ParameterValue": _text(value)}
+            {"ParameterKey": name, "ParameterValue": parameter_text(value)}
             for name, value in (p.get("Parameters") or {}).items()
         ],
         "Tags": upper(want.tags),
         "ParentId": want.stack_id,
+        "LogicalId": want.logical_id,
         "ClientRequestToken": want.token,
     }
     if "TimeoutInMinutes" in p:
@@ -72,10 +74,12 @@ def _given(want: Desired) -> Json:
     return request
 
 
-def _text(value: Any) -> str:
-    """A parameter's value as its text: lists are joined by commas."""
+def parameter_text(value: Any, unknown: str = "") -> str:
+    """A parameter's value as its text: lists are joined by commas. `unknown` stands for what is not known yet."""
+    if value is UNKNOWN:
+        return unknown
     if isinstance(value, list):
-        return ",".join(_text(item) for item in value)
+        return ",".join(parameter_text(item, unknown) for item in value)
     if isinstance(value, bool):
         return str(value).lower()
     return str(value)

@@ -8,13 +8,14 @@ from typing import Any
 
 import attrs
 
-from neargate.model.cloudformation import ChangeSet, ChangeSetName, Stack, StackInput
+from neargate.model.cloudformation import DELETED, ChangeSet, ChangeSetName, Stack, StackInput
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.model.tags import upper
 from neargate.resources import evaluation
 from neargate.services.cloudformation import inputs
+from neargate.services.cloudformation import nested_change_sets as hierarchy
 from neargate.services.cloudformation.describe import page
 from neargate.services.cloudformation.differences import Differences
 from neargate.services.cloudformation.lookup import by_name, change_sets_of
@@ -57,6 +58,7 @@ def create_change_set(cx: Context, request: Json) -> Json:
     change_set = _worked_out(cx, request, stack, kind)
     known = _holder_of_the_name(cx, change_set)
     if known is not None:
+        _forget_below(cx, change_set)
         return {"Id": known.id, "StackId": stack.id}
     cx.tx.put(change_set)
     cx.tx.put(ChangeSetName(stack.key, change_set.name, change_set.key))
@@ -114,14 +116,19 @@ def _worked_out(cx: Context, request: Mapping[str, Any], stack: Stack, kind: str
         include_nested=bool(request.get("IncludeNestedStacks", False)),
         on_stack_failure=request.get("OnStackFailure"),
         client_token=request.get("ClientToken"),
+        parent_id=request.get("ParentChangeSetId"),
+        root_id=request.get("RootChangeSetId"),
+        logical_id=request.get("LogicalId", ""),
     )
     if opened is None:
         return _failed(change_set, wanted.failure)
     return _with_changes(cx, change_set, stack, wanted, opened, place)
 
 
-def _failed(change_set: ChangeSet, reason: str) -> ChangeSet:
-    return attrs.evolve(change_set, status="FAILED", execution_status="UNAVAILABLE", reason=reason)
+def _failed(change_set: ChangeSet, reason: str, *, empty: bool = False) -> ChangeSet:
+    return attrs.evolve(
+        change_set, status="FAILED", execution_status="UNAVAILABLE", reason=reason, empty=empty
+    )
 
 
 def _with_changes(
@@ -133,17 +140,58 @@ def _with_changes(
     place: evaluation.Place,
 ) -> ChangeSet:
     differences = Differences(cx, stack, wanted, opened, place)
+    below: dict[str, ChangeSet | None] = {}
+    if change_set.include_nested:
+        try:
+            below = hierarchy.children(cx, stack, change_set, differences.opened, place, _worked_out_below)
+        except hierarchy.NestedFailed as failed:
+            return _failed(change_set, failed.reason)
+        settled = [name for name, child in below.items() if child is None]
+        differences = Differences(cx, stack, wanted, opened, place, settled)
+    changes = hierarchy.with_ids([change.to_wire() for change in differences.changes], below)
     changes_settings = settings_of(stack) != Settings(
         change_set.notification_arns, change_set.rollback_configuration
     )
-    if stack.status != REVIEW and not differences and not changes_settings:
-        return _failed(change_set, NO_UPDATES if wanted.original else NO_CHANGES)
+    if stack.status != REVIEW and not (changes or differences.around or changes_settings):
+        return _failed(change_set, NO_UPDATES if wanted.original else NO_CHANGES, empty=True)
+    values = [change.to_wire(values=True) for change in differences.property_changes]
     return attrs.evolve(
         change_set,
-        changes=[change.to_wire() for change in differences.changes],
-        property_changes=[change.to_wire(values=True) for change in differences.property_changes],
+        changes=changes,
+        property_changes=hierarchy.with_ids(values, below),
         warning=differences.warning(),
     )
+
+
+def _worked_out_below(cx: Context, request: Mapping[str, Any], stack: Stack) -> ChangeSet:
+    """A nested stack's change set, kept unless nothing changes. One that cannot be worked out fails."""
+    kind = "CREATE" if stack.status == REVIEW else "UPDATE"
+    try:
+        made = _worked_out(cx, request, stack, kind)
+    except AwsError as error:
+        bare = ChangeSet(
+            stack=stack.key,
+            stack_name=stack.name,
+            stack_id=stack.id,
+            name=request["ChangeSetName"],
+            uuid=cx.ids.uuid(),
+            type=kind,
+            status="FAILED",
+            execution_status="UNAVAILABLE",
+            created=cx.now,
+            input=stack.input,
+            account=stack.account,
+            region=stack.region,
+            include_nested=True,
+            parent_id=request["ParentChangeSetId"],
+            root_id=request["RootChangeSetId"],
+            logical_id=request["LogicalId"],
+        )
+        made = _failed(bare, error.message)
+    if not made.empty:
+        cx.tx.put(made)
+        cx.tx.put(ChangeSetName(stack.key, made.name, made.key))
+    return made
 
 
 def _holder_of_the_name(cx: Context, wanted: ChangeSet) -> ChangeSet | None:
@@ -210,6 +258,8 @@ def describe_change_set(cx: Context, request: Json) -> Json:
         "NextToken": token,
         "IncludeNestedStacks": found.include_nested,
         "OnStackFailure": found.on_stack_failure,
+        "ParentChangeSetId": found.parent_id,
+        "RootChangeSetId": found.root_id,
         "DeploymentConfig": found.deployment_config,
     }
     return {name: value for name, value in shown.items() if value is not None}
@@ -236,6 +286,7 @@ def execute_change_set(cx: Context, request: Json) -> Json:
     assert stack is not None
     if repeated(stack, request, f"{found.type}_STACK") is not None:
         return {}
+    hierarchy.refuse_below(found)
     _check_executable(found)
     how = _how(found, request)
     if found.type == "UPDATE":
@@ -243,13 +294,12 @@ def execute_change_set(cx: Context, request: Json) -> Json:
     for other in change_sets_of(cx, stack):
         if other.key != found.key and other.execution_status not in SPENT:
             _forget(cx, other)
-    cx.tx.put(attrs.evolve(found, execution_status="EXECUTE_IN_PROGRESS"))
     stack = attrs.evolve(stack, change_set_id=found.id)
     if found.type == "UPDATE":
         start_update(cx, stack, found.input, how)
     else:
         start_create(cx, _to_be_created(stack, found, how), found.input, how)
-    _tie(cx, found)
+    hierarchy.tie(cx, found)
     return {}
 
 
@@ -300,14 +350,6 @@ def _check_executable(found: ChangeSet) -> None:
         )
 
 
-def _tie(cx: Context, found: ChangeSet) -> None:
-    """The operation that has begun tells the change set how it ends."""
-    stack = cx.tx.get(Stack, found.stack)
-    assert stack is not None
-    assert stack.operation is not None
-    cx.tx.put(attrs.evolve(stack, operation=attrs.evolve(stack.operation, change_set=found.key)))
-
-
 @operation("cloudformation", "DeleteChangeSet")
 def delete_change_set(cx: Context, request: Json) -> Json:
     """Forget a change set. The stack it made exist in review stays."""
@@ -322,11 +364,22 @@ def delete_change_set(cx: Context, request: Json) -> Json:
             "InvalidChangeSetStatus",
             f"ChangeSet [{found.id}] cannot be deleted in its current execution status of [{found.execution_status}]",
         )
+    hierarchy.refuse_below(found)
     _forget(cx, found)
     return {}
 
 
+def _forget_below(cx: Context, change_set: ChangeSet) -> None:
+    """The change sets of the hierarchy go with their root's, and so do nested stacks that only they made exist."""
+    for each in hierarchy.below(cx, change_set):
+        _forget(cx, each)
+        stack = cx.tx.get(Stack, each.stack)
+        if stack is not None and stack.status == REVIEW:
+            record(cx, attrs.evolve(stack, deleted=cx.now), DELETED)
+
+
 def _forget(cx: Context, change_set: ChangeSet) -> None:
+    _forget_below(cx, change_set)
     cx.tx.delete(ChangeSet, change_set.key)
     named = cx.tx.get(ChangeSetName, f"{change_set.stack}/{change_set.name}")
     if named is not None and named.key_of_set == change_set.key:
@@ -357,5 +410,7 @@ def _summary(change_set: ChangeSet) -> Json:
         "CreationTime": change_set.created,
         "Description": change_set.description,
         "IncludeNestedStacks": change_set.include_nested,
+        "ParentChangeSetId": change_set.parent_id,
+        "RootChangeSetId": change_set.root_id,
     }
     return {name: value for name, value in shown.items() if value is not None}

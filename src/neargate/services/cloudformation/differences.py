@@ -25,7 +25,8 @@ _INCOMPLETE = "[WARN] --include-property-values option can return incomplete Cha
 class Differences:
     """What separates a stack from a wish.
 
-    `opened` is the wanted template, opened without any resource. Raises ValidationError where a type changes.
+    `opened` is the wanted template, opened without any resource; `settled` names nested stacks in which nothing
+    changes. Raises ValidationError where a type changes.
     """
 
     def __init__(
@@ -35,8 +36,9 @@ class Differences:
         wanted: StackInput,
         opened: evaluation.Opened,
         place: evaluation.Place,
+        settled: Collection[str] = (),
     ) -> None:
-        self._stack, self._wanted, self._place = stack, wanted, place
+        self._stack, self._wanted, self._place, self._settled = stack, wanted, place, settled
         records = [r for r in cx.tx.scan(StackResource, stack.key + "/") if r.made is not None]
         self._types = {r.logical_id: r.type for r in records}
         self._made: dict[str, Made] = {r.logical_id: r.made for r in records if r.made is not None}
@@ -48,10 +50,20 @@ class Differences:
 
     def __bool__(self) -> bool:
         """True where a resource, an output or a tag of the stack would change."""
+        return bool(self.changes) or self.around
+
+    @cached_property
+    def around(self) -> bool:
+        """True where something differs around the resources: the stack's tags, looked-up values, outputs."""
         before, after = self._stack.input, self._wanted
         if (before.tags, before.resolved) != (after.tags, after.resolved):
             return True
-        return bool(self.changes) or self._outputs_differ()
+        return self._outputs_differ()
+
+    @property
+    def opened(self) -> evaluation.Opened:
+        """The wanted template, seen with the resources that stand."""
+        return self._opened
 
     @cached_property
     def changes(self) -> list[Change]:
@@ -162,7 +174,7 @@ class Differences:
             source=resource.properties,
             evaluate=evaluate,
             needs=needs,
-            nested=registry.find(resource.type).nested,
+            nested=registry.find(resource.type).nested and name not in self._settled,
             tags=evaluation.effective_tags(resource.type, properties, self._wanted.tags)
             if taggable
             else None,

@@ -22,6 +22,7 @@ from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.planners import template as language
 from neargate.services.cloudformation import inputs, nested
+from neargate.services.cloudformation import nested_change_sets as hierarchy
 from neargate.services.cloudformation.differences import Differences
 from neargate.services.cloudformation.events import INITIATED, stack_event
 from neargate.services.cloudformation.lookup import all_stacks, by_name, change_sets_of, required
@@ -34,6 +35,10 @@ REVIEW = "REVIEW_IN_PROGRESS"
 @operation("cloudformation", "CreateStack")
 def create_stack(cx: Context, request: Json) -> Json:
     """Accept a template and start to create its stack."""
+    parent = nested.parent_of(cx, request)
+    planned = None if parent is None else hierarchy.planned(cx, parent, request)
+    if planned is not None:
+        request = hierarchy.as_planned(planned, request)
     name = request["StackName"]
     known = by_name(cx, name)
     if known is not None:
@@ -45,7 +50,6 @@ def create_stack(cx: Context, request: Json) -> Json:
     if request.get("OnFailure") and request.get("DisableRollback"):
         raise AwsError("ValidationError", "You cannot specify both OnFailure and DisableRollback")
     refuse_unhonoured(request)
-    parent = nested.parent_of(cx, request)
     if parent is not None:
         request = nested.inherit(parent, request)
     stack = attrs.evolve(new_stack(cx, request), policy=given_policy(cx, request))
@@ -61,6 +65,8 @@ def create_stack(cx: Context, request: Json) -> Json:
         wanted = failed.wanted
     stack = attrs.evolve(stack, input=wanted, description=inputs.outline_of(wanted).description)
     operation_id = start_create(cx, stack, wanted, request)
+    if planned is not None:
+        hierarchy.tie(cx, planned)
     _record_transformation(cx, stack, wanted)
     return {"StackId": stack.id, "OperationId": operation_id}
 
@@ -171,6 +177,9 @@ def update_stack(cx: Context, request: Json) -> Json:
         return {"StackId": stack.id, "OperationId": operation_id}
     refuse_unhonoured(request)
     parent = nested.parent_of(cx, request)
+    planned = None if parent is None else hierarchy.planned(cx, parent, request)
+    if planned is not None:
+        request = hierarchy.as_planned(planned, request)
     if parent is not None:
         request = nested.inherit(parent, request)
     check_updatable(stack, disable_rollback=without_rollback(request))
@@ -187,6 +196,8 @@ def update_stack(cx: Context, request: Json) -> Json:
     if request.get("Capabilities") is None:  # those of earlier calls are still shown
         wanted = attrs.evolve(wanted, capabilities=stack.input.capabilities)
     operation_id = start_update(cx, attrs.evolve(stack, change_set_id=None), wanted, request)
+    if planned is not None:
+        hierarchy.tie(cx, planned)
     _record_transformation(cx, stack, wanted)
     return {"StackId": stack.id, "OperationId": operation_id}
 
