@@ -80,3 +80,11 @@ def test_deleting_a_stack_in_review_takes_its_change_sets_along():
 def test_a_stack_of_that_id_must_exist():
     with cloud() as aws, pytest.raises(AwsError, match=r"Stack \[arn:aws:.*\] does not exist"):
         create(aws, "c", StackName="arn:aws:cloudformation:us-east-1:000000000000:stack/x/1")
+
+
+def test_a_call_that_is_refused_leaves_no_stack_in_review():
+    with cloud() as aws:
+        with pytest.raises(AwsError, match="At least one Resources member must be defined"):
+            create(aws, "c", TemplateBody="{}")
+        with pytest.raises(AwsError, match="Stack with id x does not exist"):
+            aws.call("cloudformation", "DescribeStacks", StackName="x")

@@ -75,7 +75,7 @@ def _stack_for(cx: Context, request: Mapping[str, Any], kind: str) -> Stack:
     if kind == "UPDATE":
         if stack.status == REVIEW:
             raise AwsError("ValidationError", f"Stack [{name}] does not exist")
-        check_updatable(stack)
+        check_updatable(stack, disable_rollback=True)  # whether it goes back only its execution says
     elif stack.status != REVIEW:
         raise AwsError(
             "ValidationError",
