@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from neargate.model.errors import AwsError, not_implemented
+from neargate.model.errors import AwsError
 from neargate.model.records import Json
 from neargate.planners.physical_names import physical_name
 from neargate.resources.declaration import (
@@ -63,12 +63,6 @@ def replaced(was: Json, now: Json, paths: Mapping[str, str]) -> list[Json]:
         if was.get(name) != now.get(name):
             found.append(patch("replace", path, now[name]) if name in now else patch("remove", path))
     return found
-
-
-def refuse_new_tags(old: Existing, want: Desired, what: str) -> None:
-    """moto's API Gateway changes the tags of stages alone."""
-    if old.desired.all_tags != want.all_tags:
-        raise not_implemented(f"apigateway: other tags of {what} that exists", "apigateway")
 
 
 # -- API -----------------------------------------------------------------------------------------------------
@@ -167,7 +161,7 @@ def _update_api(old: Existing, want: Desired) -> Steps[None]:
         patches.append(patch("replace", "/endpointConfiguration/types/0", kind))
     if patches:
         yield Call("apigateway", "UpdateRestApi", {"restApiId": old.id, "patchOperations": patches})
-    refuse_new_tags(old, want, "a REST API")
+    yield from TAGS.change(old, want, f"arn:aws:apigateway:{want.region}::/restapis/{old.id}")
 
 
 def _read_api(existing: Existing) -> Steps[Json]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.records import Json
 from neargate.planners.physical_names import physical_name
-from neargate.resources.apigateway_apis import ERROR, TAGS, api_of, patch, refuse_new_tags, replaced
+from neargate.resources.apigateway_apis import ERROR, TAGS, api_of, patch, replaced
 from neargate.resources.declaration import (
     Call,
     Desired,
@@ -64,8 +64,6 @@ def _delete_deployment(existing: Existing) -> Steps[None]:
         stage = yield from missing_is_fine(look, _MISSING)
         if stage.get("deploymentId") == existing.id:
             yield Call("apigateway", "DeleteStage", {**api_of(existing), "stageName": name})
-        elif stage:
-            return  # moto holds a deployment for in use as long as a stage has the name that it once made
     yield Call("apigateway", "DeleteDeployment", {**api_of(existing), "deploymentId": existing.id})
 
 
@@ -168,7 +166,7 @@ def _update_key(old: Existing, want: Desired) -> Steps[None]:
     patches = replaced({**defaults, **old.desired.properties}, {**defaults, **want.properties}, paths)
     if patches:
         yield Call("apigateway", "UpdateApiKey", {"apiKey": old.id, "patchOperations": patches})
-    refuse_new_tags(old, want, "an API key")
+    yield from TAGS.change(old, want, f"arn:aws:apigateway:{want.region}::/apikeys/{old.id}")
 
 
 def _read_key(existing: Existing) -> Steps[Json]:
@@ -204,7 +202,7 @@ def _update_plan(old: Existing, want: Desired) -> Steps[None]:
     patches += [patch("add", "/apiStages", stage) for stage in after if stage not in before]
     if patches:
         yield Call("apigateway", "UpdateUsagePlan", {"usagePlanId": old.id, "patchOperations": patches})
-    refuse_new_tags(old, want, "a usage plan")
+    yield from TAGS.change(old, want, f"arn:aws:apigateway:{want.region}::/usageplans/{old.id}")
 
 
 def _stages(properties: Json) -> list[str]:

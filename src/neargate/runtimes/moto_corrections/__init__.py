@@ -11,11 +11,13 @@ from types import ModuleType
 
 from neargate.model.records import Json
 from neargate.runtimes.moto_corrections import (
+    apigateway,
     cloudwatch,
     dynamodb,
     events,
     firehose,
     kinesis,
+    opensearch,
     sns,
     sqs,
     stepfunctions,
@@ -25,11 +27,14 @@ from neargate.runtimes.moto_corrections.asked import Addition, Asked
 __all__ = ["Asked", "added", "corrected", "prepared"]
 
 _MODULES: dict[str, ModuleType] = {
+    "apigateway": apigateway,
     "cloudwatch": cloudwatch,
     "dynamodb": dynamodb,
+    "es": opensearch,
     "events": events,
     "firehose": firehose,
     "kinesis": kinesis,
+    "opensearch": opensearch,
     "sns": sns,
     "sqs": sqs,
     "stepfunctions": stepfunctions,
