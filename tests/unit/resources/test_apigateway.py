@@ -101,6 +101,9 @@ async def test_an_api_is_made_of_a_document_and_named_by_its_title(stacks: Stack
     await stacks.make(Api=resource("RestApi", Body=OPENAPI))
     assert (await the_api(stacks))["name"] == "imported"
     assert await paths(stacks) == ["/", "/pets"]
+    root = (await the_api(stacks))["rootResourceId"]
+    said = await stacks.outputs({"Api": resource("RestApi", Body=OPENAPI)}, Root=ROOT)
+    assert (said["Root"], (await the_api(stacks))["version"]) == (root, "1")
     renamed = {**OPENAPI, "paths": {"/cats": OPENAPI["paths"]["/pets"]}}  # type: ignore[index]
     await stacks.change(Api=resource("RestApi", Body=renamed))
     assert await paths(stacks) == ["/", "/cats"]
@@ -273,3 +276,27 @@ async def test_an_authorizer_a_gateway_response_and_the_account(stacks: Stacks) 
     assert (await stacks.call("apigateway", "GetAccount"))["cloudwatchRoleArn"] == role
     await stacks.remove()
     assert (await stacks.call("apigateway", "GetAccount"))["cloudwatchRoleArn"] == role
+
+
+async def test_a_swagger_document_with_any_method(stacks: Stacks) -> None:
+    integration = {"type": "http_proxy", "uri": "http://a.example", "httpMethod": "ANY"}
+    item = {
+        "parameters": [{"name": "id", "in": "query"}],
+        "x-amazon-apigateway-any-method": {"responses": {}, "x-amazon-apigateway-integration": integration},
+    }
+    document = {"swagger": 2.0, "info": {"title": "old", "version": "7"}, "paths": {"/pets": item}}
+    await stacks.make(Api=resource("RestApi", Body=document))
+    name = await stacks.physical("Api")
+    found = await stacks.call("apigateway", "GetResources", restApiId=name)
+    (pets,) = [one for one in found["items"] if one["path"] == "/pets"]
+    assert list(pets["resourceMethods"]) == ["ANY"]
+    models = await stacks.call("apigateway", "GetModels", restApiId=name)
+    assert sorted(model["name"] for model in models["items"]) == ["Empty", "Error"]
+
+
+async def test_what_is_tagged_says_so(stacks: Stacks) -> None:
+    await stacks.make(Api=api(Tags=[{"Key": "a", "Value": "1"}]))
+    arn = f"arn:aws:apigateway:us-east-1::/restapis/{await stacks.physical('Api')}"
+    assert own((await stacks.call("apigateway", "GetTags", resourceArn=arn))["tags"]) == {"a": "1"}
+    with pytest.raises(AwsError, match="Invalid resource identifier specified"):
+        await stacks.call("apigateway", "GetTags", resourceArn=f"{arn}/stages/none")

@@ -49,9 +49,12 @@ def _each(member: str, correct: Correction) -> Correction:
 
 
 def _api(asked: Asked, answer: Json) -> Json:
-    """moto's version is always `V1`, whatever was asked for; AWS's address type is IPv4 unless told."""
+    """moto's version is always `V1`, AWS's the document's; the address type is IPv4 unless told."""
     shown = _without_empty(answer, "binaryMediaTypes", "description", "tags")
     shown.pop("version", None)
+    version = getattr(_backend(asked).apis.get(answer["id"]), "neargate_version", None)
+    if version is not None:
+        shown["version"] = version
     shown["endpointConfiguration"] = {"ipAddressType": "ipv4", **(shown.get("endpointConfiguration") or {})}
     return shown
 
@@ -67,6 +70,14 @@ def _new_api(asked: Asked, answer: Json) -> Json:
             content_type="application/json",
         )
     return _api(asked, answer)
+
+
+def _imported(asked: Asked, answer: Json) -> Json:
+    """A document brings its version, and where it takes the place of another one a new root resource."""
+    api = _backend(asked).apis[answer["id"]]
+    api.root_resource_id = api.default.id
+    api.neargate_version = ((_parsed(asked.request["body"]) or {}).get("info") or {}).get("version")
+    return _api(asked, {**answer, "rootResourceId": api.root_resource_id})
 
 
 def _document(asked: Asked) -> Json:
@@ -229,7 +240,8 @@ PREPARATIONS: dict[str, Preparation] = {
 }
 CORRECTIONS: dict[str, Correction] = {
     **_for(("CreateRestApi", "ImportRestApi"), _new_api),
-    **_for(("GetRestApi", "PutRestApi", "UpdateRestApi"), _api),
+    **_for(("GetRestApi", "UpdateRestApi"), _api),
+    "PutRestApi": _imported,
     "GetRestApis": _each("items", _api),
     **_for(("GetIntegration", "PutIntegration"), _integration),
     "GetMethod": _method,
