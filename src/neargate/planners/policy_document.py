@@ -160,7 +160,8 @@ def _load(text: str) -> Json:
         raise malformed("Syntax errors in policy.")
     if "Id" in raw and not isinstance(raw["Id"], str):
         raise malformed("Syntax errors in policy.")
-    if raw.get("Version", "2008-10-17") not in _VERSIONS:
+    version = raw.get("Version", "2008-10-17")
+    if not isinstance(version, str) or version not in _VERSIONS:
         raise malformed("Syntax errors in policy.")
     return raw
 

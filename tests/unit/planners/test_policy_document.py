@@ -205,3 +205,9 @@ def _outcome(parse: Callable[[str], object], text: str) -> str:
     except AwsError as refused:
         return refused.code
     return "accepted"
+
+
+@pytest.mark.parametrize("version", [[], {}, 7, None, ["2012-10-17"]])
+def test_a_version_is_a_text(version):
+    with pytest.raises(AwsError, match="Syntax errors in policy"):
+        policy_document.parse_identity(json.dumps({"Version": version, "Statement": []}))

@@ -297,9 +297,9 @@ class Evaluator:
             raise invalid(
                 f"Template error: Mapping named '{name}' is not present in the 'Mappings' section of template."
             )
-        found = self._scope.mappings.get(name, {}).get(key, {}).get(attribute)
+        found = _mapped(self._scope.mappings, name, key, attribute)
         if found is not None:
-            return found
+            return list(found) if isinstance(found, list) else found
         if default is not None:
             return self.value(default)
         raise invalid(f"Template error: Unable to get mapping for {name}::{key}::{attribute}")
@@ -357,6 +357,13 @@ class Evaluator:
                 "Template error: every Fn::ToJsonString object must have a Map- or List-typed value."
             )
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _mapped(mappings: Any, *names: str) -> Any:
+    """What a mapping holds, or None. Transforms look into mappings whose shape nobody has checked yet."""
+    for name in names:
+        mappings = mappings.get(name) if isinstance(mappings, Mapping) else None
+    return mappings
 
 
 def _none(results: list[bool]) -> bool:

@@ -192,9 +192,9 @@ class _Extension:
 
     def _settle_attributes(self, processed: Json) -> None:
         """Condition, DependsOn, DeletionPolicy and UpdateReplacePolicy must be texts when the transform is done."""
-        known = processed.get("Conditions", {})
+        known = _members(processed, "Conditions")
         for section in ("Resources", "Outputs"):
-            for declaration in processed.get(section, {}).values():
+            for declaration in _members(processed, section).values():
                 if not isinstance(declaration, dict):
                     continue
                 name = declaration.get("Condition")
@@ -211,6 +211,12 @@ class _Extension:
         settled = conditions(Template(conditions=declared), self._scope)
         result = Evaluator(attrs.evolve(self._scope, conditions=settled)).value(value)
         return result if _is_data(result) else value
+
+
+def _members(data: Json, section: str) -> Json:
+    """A section that is a map; empty where it is missing or, for the next check to refuse, something else."""
+    members = data.get(section)
+    return members if isinstance(members, dict) else {}
 
 
 def _add(members: Json, key: str, value: Any) -> None:
