@@ -77,6 +77,7 @@ class StackOperation:
     `express`: configured is complete. `force`: what cannot be deleted is left behind. A `led` one is an update that a
     parent stack started: it cleans up when the parent does, and until then the parent may take it back, to what the
     stack showed before (`shown`). `change_set` is the key of the change set that is being executed.
+    `adopts` are the identifiers of existing resources that an import takes over, by logical id.
     """
 
     id: str
@@ -102,6 +103,7 @@ class StackOperation:
     express: bool = False
     force: bool = False
     change_set: str | None = None
+    adopts: dict[str, dict[str, str]] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -331,6 +333,7 @@ class ChangeSet:
     parent_id: str | None = None
     root_id: str | None = None
     logical_id: str = ""
+    adopts: dict[str, dict[str, str]] = attrs.field(factory=dict)
 
     @property
     def key(self) -> str:

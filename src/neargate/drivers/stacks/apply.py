@@ -10,7 +10,7 @@ import json
 
 import attrs
 
-from neargate.drivers.stacks import handlers, protection, references
+from neargate.drivers.stacks import handlers, importing, protection, references
 from neargate.drivers.stacks.journal import VALIDATION_FAILED, resource_event
 from neargate.drivers.stacks.place import place_of
 from neargate.model.cloudformation import REVERTED, Made, Stack, StackOperation, StackResource
@@ -73,6 +73,12 @@ def _start(
 ) -> None:
     made = resource.made
     needs = sorted(opened.needs[want.logical_id])
+    if made is None and want.logical_id in operation.adopts:
+        identifier = operation.adopts[want.logical_id]
+        resource, made = importing.adopt(cx, stack, resource, want, needs, identifier)
+        taken = attrs.evolve(resource, made=_with_policies(made, opened, want.logical_id))
+        resource_event(cx, stack, taken, "UPDATE_COMPLETE")
+        return
     if made is None:
         _create(cx, stack, resource, want, needs, opened)
         return
@@ -347,9 +353,13 @@ def record_failure(
     if resource.operation == operation.id:
         verb = resource.status.partition("_")[0]
     else:
-        verb = "CREATE" if resource.made is None else "UPDATE"
+        verb, reason = "CREATE" if resource.made is None else "UPDATE", None
+        if logical_id in operation.adopts:
+            verb, reason = "IMPORT", importing.STARTED
         resource = resource.touched(operation, cx.now)
-        resource = resource_event(cx, stack, resource, f"{verb}_IN_PROGRESS", properties=error.properties)
+        resource = resource_event(
+            cx, stack, resource, f"{verb}_IN_PROGRESS", reason, properties=error.properties
+        )
     detailed = VALIDATION_FAILED if isinstance(error, Invalid) else None
     resource_event(
         cx,

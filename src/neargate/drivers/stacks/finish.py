@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 
 import attrs
 
-from neargate.drivers.stacks import apply, nested
+from neargate.drivers.stacks import apply, importing, nested
 from neargate.drivers.stacks.journal import VALIDATION_FAILED, stack_event
 from neargate.drivers.stacks.place import exports_of, opened_for, place_of
 from neargate.model.cloudformation import UPDATABLE, ChangeSet, Phase, Stack, StackOperation, StackResource
@@ -50,8 +50,8 @@ def applied(cx: Context, stack: Stack, operation: StackOperation) -> None:
         exports=exports,
         imports=sorted(language.imports(opened.template, opened.scope)),
     )
-    if operation.kind == "CREATE":
-        stack_event(cx, done, "CREATE_COMPLETE")
+    if operation.kind == "CREATE" or operation.adopts:
+        stack_event(cx, done, "IMPORT_COMPLETE" if operation.adopts else "CREATE_COMPLETE")
         _end(cx, stack)
         return
     done = attrs.evolve(done, operation=attrs.evolve(operation, phase="cleanup"))
@@ -129,7 +129,8 @@ def apply_failed(cx: Context, stack: Stack, operation: StackOperation) -> None:
         apply.cancel(cx, stack, resource)
     created = [r for r in (*failed, *busy) if r.status.startswith("CREATE")]
     updated = [r for r in (*failed, *busy) if r.status.startswith("UPDATE")]
-    reason = _blame("create", created) + _blame("update", updated)
+    imported = [r for r in failed if r.status.startswith("IMPORT")]
+    reason = _blame("import", imported) + _blame("create", created) + _blame("update", updated)
     if all(r.detailed == VALIDATION_FAILED for r in failed):
         names = ", ".join(r.logical_id for r in failed)
         reason = f"Validation failed for following resources: [{names}]. "
@@ -144,7 +145,10 @@ def _blame(verb: str, resources: Iterable[StackResource]) -> str:
 def _turn_back(cx: Context, stack: Stack, operation: StackOperation, reason: str) -> None:
     assert operation.wanted is not None
     failed = attrs.evolve(stack, input=operation.wanted, stable=operation.before, base=operation.base)
-    if operation.kind == "UPDATE" and operation.disable_rollback:
+    if operation.adopts:
+        importing.turn_back(cx, stack, operation, reason)
+        _end(cx, stack)
+    elif operation.kind == "UPDATE" and operation.disable_rollback:
         _stop(cx, failed, "UPDATE_FAILED", reason)
     elif operation.kind == "UPDATE" and operation.before is not None:
         _go_on(cx, stack, operation, "revert", "UPDATE_ROLLBACK_IN_PROGRESS", reason)

@@ -14,7 +14,7 @@ from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.model.tags import upper
 from neargate.resources import evaluation
-from neargate.services.cloudformation import inputs
+from neargate.services.cloudformation import imports, inputs
 from neargate.services.cloudformation import nested_change_sets as hierarchy
 from neargate.services.cloudformation.describe import page
 from neargate.services.cloudformation.differences import Differences
@@ -50,8 +50,10 @@ def create_change_set(cx: Context, request: Json) -> Json:
     """Work out what a create or update would do. A CREATE makes the stack exist, in review."""
     kind = request.get("ChangeSetType") or "UPDATE"
     refuse_unhonoured(request)
-    if kind not in {"CREATE", "UPDATE"}:
-        raise not_implemented(f"cloudformation: ChangeSetType {kind}", "cloudformation")
+    if request.get("ImportExistingResources"):
+        raise not_implemented("cloudformation: ImportExistingResources", "cloudformation")
+    if request.get("ResourcesToImport") and kind != "IMPORT":
+        raise AwsError("ValidationError", "ResourcesToImport is only valid for a change set of type IMPORT")
     if request.get("OnStackFailure") == "DELETE" and kind != "CREATE":
         raise AwsError("ValidationError", "OnStackFailure DELETE is only valid when ChangeSetType is CREATE")
     stack = _stack_for(cx, request, kind)
@@ -76,6 +78,9 @@ def _stack_for(cx: Context, request: Mapping[str, Any], kind: str) -> Stack:
         if stack.status == REVIEW:
             raise AwsError("ValidationError", f"Stack [{name}] does not exist")
         check_updatable(stack, disable_rollback=True)  # whether it goes back only its execution says
+    elif kind == "IMPORT":
+        if stack.status != REVIEW:
+            check_updatable(stack)
     elif stack.status != REVIEW:
         raise AwsError(
             "ValidationError",
@@ -122,6 +127,8 @@ def _worked_out(cx: Context, request: Mapping[str, Any], stack: Stack, kind: str
     )
     if opened is None:
         return _failed(change_set, wanted.failure)
+    if kind == "IMPORT":
+        change_set = attrs.evolve(change_set, adopts=imports.wanted(cx, request, stack, opened))
     return _with_changes(cx, change_set, stack, wanted, opened, place)
 
 
@@ -140,6 +147,11 @@ def _with_changes(
     place: evaluation.Place,
 ) -> ChangeSet:
     differences = Differences(cx, stack, wanted, opened, place)
+    if change_set.type == "IMPORT":
+        try:
+            return imports.with_imports(change_set, differences, fresh=stack.status == REVIEW)
+        except imports.NotAnImport as other:
+            return _failed(change_set, other.reason)
     below: dict[str, ChangeSet | None] = {}
     if change_set.include_nested:
         try:
@@ -289,13 +301,15 @@ def execute_change_set(cx: Context, request: Json) -> Json:
     hierarchy.refuse_below(found)
     _check_executable(found)
     how = _how(found, request)
-    if found.type == "UPDATE":
+    if found.type == "UPDATE" or (found.type == "IMPORT" and stack.status != REVIEW):
         check_updatable(stack, disable_rollback=without_rollback(how))
     for other in change_sets_of(cx, stack):
         if other.key != found.key and other.execution_status not in SPENT:
             _forget(cx, other)
     stack = attrs.evolve(stack, change_set_id=found.id)
-    if found.type == "UPDATE":
+    if found.type == "IMPORT":
+        imports.start(cx, stack, found, how["ClientRequestToken"])
+    elif found.type == "UPDATE":
         start_update(cx, stack, found.input, how)
     else:
         start_create(cx, _to_be_created(stack, found, how), found.input, how)

@@ -73,9 +73,8 @@ def create_stack(cx: Context, request: Json) -> Json:
 
 def refuse_unhonoured(request: Mapping[str, Any]) -> None:
     """Members that change what happens and that Neargate does not honour yet."""
-    for member in ("DeploymentMode", "ResourcesToImport"):
-        if request.get(member):
-            raise not_implemented(f"cloudformation: {member}", "cloudformation")
+    if request.get("DeploymentMode"):
+        raise not_implemented("cloudformation: DeploymentMode", "cloudformation")
     for trigger in (request.get("RollbackConfiguration") or {}).get("RollbackTriggers") or ():
         _refuse_trigger(trigger)
 
