@@ -12,13 +12,16 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
+from neargate.drivers.stacks.handlers import HandlerFailed
 from neargate.drivers.stacks.journal import resource_event, stack_event
 from neargate.model.cloudformation import REVERTED, Stack, StackOperation, StackResource, key_of
+from neargate.model.errors import AwsError
 from neargate.model.operations import Context
-from neargate.model.records import Reader
+from neargate.model.records import Json, Reader
 from neargate.resources import registry
 
 BY_PARENT = "Initiated by parent stack"
+STUCK = {"UPDATE_FAILED": "RollbackStack", "UPDATE_ROLLBACK_FAILED": "ContinueUpdateRollback"}
 
 
 def is_nested(resource: StackResource) -> bool:
@@ -51,6 +54,18 @@ def take_back(cx: Context, child: Stack) -> None:
     elif led.phase in {"validate", "apply"}:
         stopped = attrs.evolve(led, cancelled=True, disable_rollback=False)
         cx.tx.put(attrs.evolve(child, operation=stopped))
+
+
+def try_again(cx: Context, stack: Stack, child: Stack, skip: Iterable[str]) -> None:
+    """Roll a child back that stands still after a failure. `skip` names its resources as `CHILD.RESOURCE`."""
+    request: Json = {"StackName": child.id}
+    own = [name.removeprefix(f"{child.name}.") for name in skip if name.startswith(f"{child.name}.")]
+    if own and child.status == "UPDATE_ROLLBACK_FAILED":
+        request["ResourcesToSkip"] = own
+    try:
+        cx.invoke("cloudformation", STUCK[child.status], request, role=stack.role_arn)
+    except AwsError as error:
+        raise HandlerFailed(error.message, error.code) from error
 
 
 def is_led(child: Stack | None) -> bool:

@@ -45,7 +45,7 @@ def begin(
         resource_event(cx, stack, attrs.evolve(resource, made=before, leftover=made), "UPDATE_COMPLETE")
         return
     if nested.is_nested(resource):
-        _begin_nested(cx, stack, resource, place)
+        _begin_nested(cx, stack, resource, operation, place)
         return
     if made is not None and made != before:
         _update_back(cx, stack, resource, place)
@@ -71,13 +71,18 @@ def _made_anew(
     return attrs.evolve(before, physical_id=anew.physical_id, attributes=anew.attributes, ref=anew.ref)
 
 
-def _begin_nested(cx: Context, stack: Stack, resource: StackResource, place: evaluation.Place) -> None:
-    """A child whose update still waits for its parent's turns back; one that has ended is updated once more."""
+def _begin_nested(
+    cx: Context, stack: Stack, resource: StackResource, operation: StackOperation, place: evaluation.Place
+) -> None:
+    """A child whose update still waits for its parent's turns back, one that is stuck tries again, and one that has
+    ended well is updated once more."""
     before, made = resource.before, resource.made
     assert before is not None
     child = nested.child_of(cx.tx, resource)
     if child is not None and nested.is_led(child):
         nested.take_back(cx, child)
+    elif child is not None and child.status in nested.STUCK:
+        nested.try_again(cx, stack, child, operation.skip)
     elif made is not None and (made.properties, made.tags) != (before.properties, before.tags):
         _update_back(cx, stack, resource, place)
         nested.release_all(cx, [resource])

@@ -8,7 +8,7 @@ from neargate.model.cloudformation import REVERTED, Stack, StackOperation, Stack
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
-from neargate.services.cloudformation.events import INITIATED, stack_event
+from neargate.services.cloudformation.events import INITIATED, STACK_TYPE, stack_event
 from neargate.services.cloudformation.lookup import required, resources
 from neargate.services.cloudformation.repeats import begun, repeated
 from neargate.services.cloudformation.stacks import check_role, is_express
@@ -28,10 +28,12 @@ def continue_update_rollback(cx: Context, request: Json) -> Json:
     skip = list(request.get("ResourcesToSkip") or ())
     if skip and request.get("ForceRollback"):
         raise AwsError("ValidationError", "You cannot specify both ResourcesToSkip and ForceRollback")
-    stuck = [r.logical_id for r in resources(cx, stack) if _could_not_go_back(r)]
+    failed = [r for r in resources(cx, stack) if _could_not_go_back(r)]
+    stuck = [r.logical_id for r in failed]
     if request.get("ForceRollback"):
         skip = stuck
-    others = [name for name in skip if name not in stuck]
+    below = {r.made.physical_id.split("/")[1] for r in failed if _is_stack(r) and r.made is not None}
+    others = [name for name in skip if name not in stuck and name.partition(".")[0] not in below]
     if others:
         raise AwsError(
             "ValidationError",
@@ -40,6 +42,11 @@ def continue_update_rollback(cx: Context, request: Json) -> Json:
     started = attrs.evolve(_going_back(cx, stack, request, "CONTINUE_ROLLBACK"), skip=skip)
     _start(cx, stack, request, started, "UPDATE_ROLLBACK_IN_PROGRESS")
     return {}
+
+
+def _is_stack(resource: StackResource) -> bool:
+    """A nested stack: resources of its own are skipped as `NESTED-STACK-NAME.RESOURCE`."""
+    return resource.type == STACK_TYPE
 
 
 def _could_not_go_back(resource: StackResource) -> bool:
