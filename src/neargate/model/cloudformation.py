@@ -77,7 +77,8 @@ class StackOperation:
     `express`: configured is complete. `force`: what cannot be deleted is left behind. A `led` one is an update that a
     parent stack started: it cleans up when the parent does, and until then the parent may take it back, to what the
     stack showed before (`shown`). `change_set` is the key of the change set that is being executed.
-    `adopts` are the identifiers of existing resources that an import takes over, by logical id.
+    `adopts` are the identifiers of existing resources that it takes over, by logical id; one that is `importing` does
+    nothing else.
     """
 
     id: str
@@ -104,6 +105,7 @@ class StackOperation:
     force: bool = False
     change_set: str | None = None
     adopts: dict[str, dict[str, str]] = attrs.field(factory=dict)
+    importing: bool = False
 
 
 @attrs.frozen
@@ -333,6 +335,7 @@ class ChangeSet:
     parent_id: str | None = None
     root_id: str | None = None
     logical_id: str = ""
+    import_existing: bool = False
     adopts: dict[str, dict[str, str]] = attrs.field(factory=dict)
 
     @property

@@ -50,8 +50,8 @@ def applied(cx: Context, stack: Stack, operation: StackOperation) -> None:
         exports=exports,
         imports=sorted(language.imports(opened.template, opened.scope)),
     )
-    if operation.kind == "CREATE" or operation.adopts:
-        stack_event(cx, done, "IMPORT_COMPLETE" if operation.adopts else "CREATE_COMPLETE")
+    if operation.kind == "CREATE" or operation.importing:
+        stack_event(cx, done, "IMPORT_COMPLETE" if operation.importing else "CREATE_COMPLETE")
         _end(cx, stack)
         return
     done = attrs.evolve(done, operation=attrs.evolve(operation, phase="cleanup"))
@@ -145,7 +145,7 @@ def _blame(verb: str, resources: Iterable[StackResource]) -> str:
 def _turn_back(cx: Context, stack: Stack, operation: StackOperation, reason: str) -> None:
     assert operation.wanted is not None
     failed = attrs.evolve(stack, input=operation.wanted, stable=operation.before, base=operation.base)
-    if operation.adopts:
+    if operation.importing:
         importing.turn_back(cx, stack, operation, reason)
         _end(cx, stack)
     elif operation.kind == "UPDATE" and operation.disable_rollback:

@@ -18,10 +18,10 @@ REMOVE_WITHIN = 30 * 60.0  # seconds
 def is_kept(resource: StackResource, operation: StackOperation) -> bool:
     """True where the template, or the caller, wants it to outlive the stack."""
     assert resource.made is not None
-    if resource.logical_id in operation.retain:
+    undone = resource.base == operation.base and not resource.existed  # what made it is being taken back
+    if resource.logical_id in operation.retain or (undone and resource.logical_id in operation.adopts):
         return True
     policy = resource.made.deletion_policy
-    undone = resource.base == operation.base and not resource.existed  # what made it is being taken back
     if policy == "RetainExceptOnCreate" or operation.retain_except_on_create:
         return policy != "Delete" and not undone
     return policy == "Retain"

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from neargate.model.cloudformation import DELETED, ChangeSet, ChangeSetName, Stack, StackInput
-from neargate.model.errors import AwsError, not_implemented
+from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.model.tags import upper
@@ -50,8 +50,6 @@ def create_change_set(cx: Context, request: Json) -> Json:
     """Work out what a create or update would do. A CREATE makes the stack exist, in review."""
     kind = request.get("ChangeSetType") or "UPDATE"
     refuse_unhonoured(request)
-    if request.get("ImportExistingResources"):
-        raise not_implemented("cloudformation: ImportExistingResources", "cloudformation")
     if request.get("ResourcesToImport") and kind != "IMPORT":
         raise AwsError("ValidationError", "ResourcesToImport is only valid for a change set of type IMPORT")
     if request.get("OnStackFailure") == "DELETE" and kind != "CREATE":
@@ -120,6 +118,7 @@ def _worked_out(cx: Context, request: Mapping[str, Any], stack: Stack, kind: str
         deployment_config=request.get("DeploymentConfig"),
         include_nested=bool(request.get("IncludeNestedStacks", False)),
         on_stack_failure=request.get("OnStackFailure"),
+        import_existing=bool(request.get("ImportExistingResources", False)),
         client_token=request.get("ClientToken"),
         parent_id=request.get("ParentChangeSetId"),
         root_id=request.get("RootChangeSetId"),
@@ -166,13 +165,20 @@ def _with_changes(
     )
     if stack.status != REVIEW and not (changes or differences.around or changes_settings):
         return _failed(change_set, NO_UPDATES if wanted.original else NO_CHANGES, empty=True)
+    if change_set.import_existing:
+        try:
+            found = imports.existing(cx, stack, differences, differences.opened, place)
+        except imports.NotAnImport as failed:
+            return _failed(change_set, failed.reason)
+        change_set = attrs.evolve(change_set, adopts=found)
     values = [change.to_wire(values=True) for change in differences.property_changes]
-    return attrs.evolve(
+    made = attrs.evolve(
         change_set,
         changes=changes,
         property_changes=hierarchy.with_ids(values, below),
         warning=differences.warning(),
     )
+    return imports.shown_as_imports(made)
 
 
 def _worked_out_below(cx: Context, request: Mapping[str, Any], stack: Stack) -> ChangeSet:
@@ -270,6 +276,7 @@ def describe_change_set(cx: Context, request: Json) -> Json:
         "NextToken": token,
         "IncludeNestedStacks": found.include_nested,
         "OnStackFailure": found.on_stack_failure,
+        "ImportExistingResources": found.import_existing or None,
         "ParentChangeSetId": found.parent_id,
         "RootChangeSetId": found.root_id,
         "DeploymentConfig": found.deployment_config,
@@ -424,6 +431,7 @@ def _summary(change_set: ChangeSet) -> Json:
         "CreationTime": change_set.created,
         "Description": change_set.description,
         "IncludeNestedStacks": change_set.include_nested,
+        "ImportExistingResources": change_set.import_existing or None,
         "ParentChangeSetId": change_set.parent_id,
         "RootChangeSetId": change_set.root_id,
     }

@@ -11,12 +11,15 @@ from neargate.model.cloudformation import ChangeSet, Stack, StackOperation, Stac
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Json
-from neargate.resources import evaluation, identifiers
+from neargate.resources import evaluation, identifiers, registry, states
+from neargate.resources.carrying import carry_out
+from neargate.resources.declaration import Existing
 from neargate.services.cloudformation.differences import Differences
 from neargate.services.cloudformation.events import stack_event
 from neargate.services.cloudformation.repeats import begun
 
 REVIEW = "REVIEW_IN_PROGRESS"
+_LASTING = frozenset({"Retain", "RetainExceptOnCreate"})
 
 
 class NotAnImport(Exception):
@@ -88,6 +91,68 @@ def with_imports(change_set: ChangeSet, differences: Differences, *, fresh: bool
     return attrs.evolve(change_set, changes=changes, property_changes=changes)
 
 
+def existing(
+    cx: Context,
+    stack: Stack,
+    differences: Differences,
+    opened: evaluation.Opened,
+    place: evaluation.Place,
+) -> dict[str, dict[str, str]]:
+    """The identifiers of added resources that exist already under the names that the template gives them.
+
+    Raises NotAnImport where the template does not say that they may outlive the stack.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for change in differences.changes:
+        if change.action != "Add":
+            continue
+        want = evaluation.desired(opened, change.logical_id, place, {}, seed="", token="", kept_name=None)
+        identifier = {key: want.properties.get(key) for key in identifiers.keys(change.type)}
+        if all(isinstance(value, str) for value in identifier.values()) and identifier:
+            named = {key: str(value) for key, value in identifier.items()}
+            if _exists(cx, stack, change.type, Existing(identifiers.physical_id(change.type, named), want)):
+                _refuse_owned(cx, change.type, named)
+                found[change.logical_id] = named
+    fleeting = [name for name in found if str(opened.live[name].deletion_policy) not in _LASTING]
+    if fleeting:
+        shown = ", ".join(f"{name} ({_shown(found[name])})" for name in fleeting)
+        raise NotAnImport(
+            "CloudFormation is attempting to import some resources because they already exist in your account. The "
+            "resources must have the DeletionPolicy attribute set to 'Retain' or 'RetainExceptOnCreate' in the "
+            f"template for successful import. The affected resources are {shown}"
+        )
+    return found
+
+
+def _shown(identifier: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{key}={value}" for key, value in identifier.items()) + "}"
+
+
+def _exists(cx: Context, stack: Stack, type_name: str, existing: Existing) -> bool:
+    read = states.reader(type_name) or registry.find(type_name).read
+    try:
+        carry_out(read(existing), cx, stack.role_arn)
+    except AwsError:
+        return False
+    return True
+
+
+def shown_as_imports(change_set: ChangeSet) -> ChangeSet:
+    """The change set with Import instead of Add for what it takes over."""
+
+    def shown(change: Json) -> Json:
+        body = change["ResourceChange"]
+        name = body["LogicalResourceId"]
+        adopted = change_set.adopts.get(name)
+        return change if adopted is None else _change(name, body["ResourceType"], adopted)
+
+    return attrs.evolve(
+        change_set,
+        changes=[shown(change) for change in change_set.changes],
+        property_changes=[shown(change) for change in change_set.property_changes],
+    )
+
+
 def _change(logical_id: str, type_name: str, identifier: Mapping[str, str]) -> Json:
     body = {
         "Action": "Import",
@@ -115,6 +180,7 @@ def start(cx: Context, stack: Stack, change_set: ChangeSet, token: str | None) -
         type="CREATE_STACK" if fresh else "UPDATE_STACK",
         base=identity,
         adopts=change_set.adopts,
+        importing=True,
     )
     stack_event(
         cx, begun(attrs.evolve(stack, updated=cx.now), started), "IMPORT_IN_PROGRESS", "User Initiated"

@@ -152,7 +152,7 @@ def tie(cx: Context, change_set: ChangeSet) -> None:
     stack = cx.tx.get(Stack, change_set.stack)
     assert stack is not None
     assert stack.operation is not None
-    begun = attrs.evolve(stack.operation, change_set=change_set.key)
+    begun = attrs.evolve(stack.operation, change_set=change_set.key, adopts=change_set.adopts)
     cx.tx.put(attrs.evolve(stack, operation=begun, change_set_id=change_set.id))
 
 
