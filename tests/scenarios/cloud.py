@@ -29,7 +29,7 @@ from neargate.gateway.own_api import OwnApi
 from neargate.gateway.task_side import TaskSide
 from neargate.model.cloudformation import Stack
 from neargate.model.codepipeline import Execution, Pipeline
-from neargate.model.ecs import Task
+from neargate.model.ecs import ServiceTask, Task
 from neargate.model.operations import Settings
 from neargate.model.ports import Clock
 from neargate.model.records import Reader, Tx
@@ -203,7 +203,12 @@ def _moving(view: Reader) -> list[str]:
         for t in view.scan(Task)
         if t.desired_status == "STOPPED" and t.status != "STOPPED"
     ]
-    return [*stacks, *executions, *tasks]
+    unheard = [
+        f"the end of task {link.task} has not been taken into account"
+        for link in view.scan(ServiceTask)
+        if (task := view.get(Task, link.task_key)) is None or task.status == "STOPPED"
+    ]
+    return [*stacks, *executions, *tasks, *unheard]
 
 
 def _waits(view: Reader, execution: Execution) -> bool:
