@@ -25,12 +25,13 @@ def find(service: str, operation: str) -> Operation:
 
 
 _loaded: set[str] = set()
+_OLDER_NAMES = {"codestar-connections": "codeconnections"}  # two names of one API: one package answers both
 
 
 def _load(service: str) -> None:
     if service in _loaded:
         return
-    module = f"neargate.services.{service.replace('-', '_')}"
+    module = f"neargate.services.{_OLDER_NAMES.get(service, service).replace('-', '_')}"
     if importlib.util.find_spec(module) is not None:
         importlib.import_module(module)
     _loaded.add(service)

@@ -62,8 +62,9 @@ def require_group(cx: Context, name: str) -> Group:
 
 
 def groups_of(cx: Context, user: User) -> list[Group]:
-    """The groups that a user is in."""
-    return [group for group in cx.tx.scan(Group, f"{cx.account}/") if user.name in group.users]
+    """The groups that a user is in, in the order of their creation."""
+    found = [group for group in cx.tx.scan(Group, f"{cx.account}/") if user.name in group.users]
+    return sorted(found, key=lambda group: group.created)
 
 
 def require_server_certificate(cx: Context, name: str) -> ServerCertificate:
