@@ -26,7 +26,7 @@ from neargate.model.errors import AwsError, not_implemented
 from neargate.model.moto import SERVICES, MotoRequest
 from neargate.model.operations import Context, Operation
 from neargate.model.records import Json, Tx
-from neargate.runtimes import event_delivery
+from neargate.runtimes import event_delivery, firehose_delivery, moto_posts
 from neargate.runtimes.moto_corrections import Asked, added, corrected, prepared
 
 log = structlog.get_logger()
@@ -70,6 +70,8 @@ _DATA = frozenset(
     "stepfunctions:StartExecution stepfunctions:StartSyncExecution stepfunctions:StopExecution "
     "apigateway:TestInvokeMethod".split()
 )
+# What calls other services with what it is given.
+_DELIVERING = frozenset({"events:PutEvents", "firehose:PutRecord", "firehose:PutRecordBatch"})
 _LONG_POLL = 20.0  # seconds, the most that SQS waits
 _POLL = 0.05  # seconds between looks for a message
 
@@ -104,7 +106,7 @@ class MotoServices:
         def handler(cx: Context, request: Json) -> Json:
             return self._answer(cx, service, name, request, lasting)
 
-        reads = not lasting and (service, name) != ("events", "PutEvents")  # which calls the rules' targets
+        reads = not lasting and f"{service}:{name}" not in _DELIVERING
         return Operation(service, name, handler, reads=reads, heavy=reads)
 
     # -- answering ------------------------------------------------------------------------------------------------
@@ -114,8 +116,8 @@ class MotoServices:
             request = _local_queue_url(request)
             if name == "ReceiveMessage":
                 return self._receive(cx, request)
-        if (service, name) == ("events", "PutEvents"):
-            return self._put_events(cx, request)
+        if f"{service}:{name}" in _DELIVERING:
+            return self._delivered(cx, service, name, request)
         with self._lock:
             self._load(cx)
             if lasting:
@@ -129,12 +131,21 @@ class MotoServices:
                 answer = self._call(cx.account, cx.region, service, name, request)
         return _with_local_queue_urls(answer, cx.settings.endpoint) if service == "sqs" else answer
 
-    def _put_events(self, cx: Context, request: Json) -> Json:
+    def _delivered(self, cx: Context, service: str, name: str, request: Json) -> Json:
+        """What is put for others: their targets are called from here, in the caller's transaction."""
         with self._lock:
             self._load(cx)
-            from moto.events.models import events_backends
+            if service == "events":
+                from moto.events.models import events_backends
 
-            return event_delivery.put_events(cx, events_backends[cx.account][cx.region], request)
+                return event_delivery.put_events(cx, events_backends[cx.account][cx.region], request)
+            from moto.firehose.models import firehose_backends
+
+            streams = firehose_backends[cx.account][cx.region]
+            bucket = firehose_delivery.destination(streams, request["DeliveryStreamName"])
+            if bucket is None:
+                return self._call(cx.account, cx.region, service, name, request)
+            return firehose_delivery.put(cx, streams, bucket, name, request)
 
     def _receive(self, cx: Context, request: Json) -> Json:
         """SQS's long poll, waiting here and not inside moto, whose lock others need."""
@@ -216,6 +227,7 @@ class MotoServices:
             from moto.moto_api._internal.models import moto_api_backend
 
             moto_api_backend.reset()  # moto's state is the process's; this cloud begins with its own
+            moto_posts.install()
         stubber = BotocoreStubber()
         stubber.enabled = True
         self._random, self._stubber = mock_random, stubber
