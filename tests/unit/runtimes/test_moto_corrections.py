@@ -47,6 +47,19 @@ def test_a_provisioned_table(aws: Cloud) -> None:
     assert again["TableId"] == described["TableId"]
 
 
+def test_a_table_that_goes_over_to_on_demand_has_no_throughput_left(aws: Cloud) -> None:
+    table(aws, ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 5})
+    updated = aws.call("dynamodb", "UpdateTable", TableName="items", BillingMode="PAY_PER_REQUEST")
+    none = {"NumberOfDecreasesToday": 0, "ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+    assert updated["TableDescription"]["ProvisionedThroughput"] == none
+    back = {"ReadCapacityUnits": 2, "WriteCapacityUnits": 1}
+    aws.call(
+        "dynamodb", "UpdateTable", TableName="items", BillingMode="PROVISIONED", ProvisionedThroughput=back
+    )
+    described = aws.call("dynamodb", "DescribeTable", TableName="items")["Table"]
+    assert described["ProvisionedThroughput"] == {"NumberOfDecreasesToday": 0, **back}
+
+
 def test_a_table_on_demand_and_its_index(aws: Cloud) -> None:
     index = {
         "IndexName": "by-sk",

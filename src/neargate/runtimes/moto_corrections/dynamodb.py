@@ -26,6 +26,8 @@ def _described(table: Json) -> Json:
     if billing.get("BillingMode") == "PAY_PER_REQUEST":
         since = {"LastUpdateToPayPerRequestDateTime": table["CreationDateTime"]}
         found["BillingModeSummary"] = {**since, **billing}
+        found["ProvisionedThroughput"] = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+    found["ProvisionedThroughput"] = {"NumberOfDecreasesToday": 0, **found["ProvisionedThroughput"]}
     for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
         if kind in found:
             found[kind] = [_index(table["TableArn"], each) for each in found[kind]]
