@@ -28,3 +28,20 @@ def carry_out(steps: Steps[T], cx: Context, role: str | None) -> T:
     except StopIteration as end:
         result: T = end.value
         return result
+
+
+def noting(steps: Steps[T], done: set[str]) -> Steps[T]:
+    """The same steps. `done` gets the services whose calls were answered, also where a later one fails."""
+    try:
+        call = next(steps)
+        while True:
+            try:
+                answer = yield call
+            except AwsError as error:
+                call = steps.throw(error)
+            else:
+                done.add(call.service)
+                call = steps.send(answer)
+    except StopIteration as end:
+        result: T = end.value
+        return result

@@ -178,6 +178,11 @@ def _set_policy(topic: str, policy: str) -> Call:
     return Call("sns", "SetTopicAttributes", request)
 
 
+def _set_policies(want: Desired) -> Steps[None]:
+    for topic in want.properties["Topics"]:
+        yield _set_policy(topic, document(want.properties["PolicyDocument"]))
+
+
 def _default_policy(topic: str, account: str) -> str:
     """The policy that a topic has from its creation: what deleting a policy leaves (snapshot of LocalStack's tests)."""
     statement = {
@@ -197,16 +202,15 @@ def _reset(topics: Iterable[str], account: str) -> Steps[None]:
 
 
 def _create_policy(want: Desired) -> Steps[Identity]:
-    for topic in want.properties["Topics"]:
-        yield _set_policy(topic, document(want.properties["PolicyDocument"]))
+    topics = want.properties["Topics"]
+    yield from or_undone(_set_policies(want), _reset(topics, want.account))
     return Identity(physical_name("registry", 255, want.stack_name, want.logical_id, want.token))
 
 
 def _update_policy(old: Existing, want: Desired) -> Steps[None]:
     now = want.properties["Topics"]
     yield from _reset((topic for topic in old.desired.properties["Topics"] if topic not in now), want.account)
-    for topic in now:
-        yield _set_policy(topic, document(want.properties["PolicyDocument"]))
+    yield from _set_policies(want)
 
 
 def _read_policy(existing: Existing) -> Steps[Json]:

@@ -25,6 +25,7 @@ from neargate.resources.shapes import (
     flag,
     missing_is_fine,
     must_not_exist,
+    or_undone,
     pick,
 )
 from neargate.resources.tagging import Tagging
@@ -113,7 +114,7 @@ def _put(want: Desired) -> Steps[None]:
 
 
 def _create_policy(want: Desired) -> Steps[Identity]:
-    yield from _put(want)
+    yield from or_undone(_put(want), _drop(want.properties["Queues"]))
     return Identity(physical_name("registry", 255, want.stack_name, want.logical_id, want.token))
 
 

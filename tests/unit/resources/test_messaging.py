@@ -169,6 +169,16 @@ def test_a_topic_policy_leaves_the_default_one(aws: Cloud) -> None:
     policy.delete()
 
 
+def test_a_policy_for_a_topic_that_is_not_there_leaves_none(aws: Cloud) -> None:
+    one = aws.call("sns", "CreateTopic", Name="one")["TopicArn"]
+    default = json.loads(topic_of(aws, one)["Policy"])
+    with pytest.raises(AwsError, match="Topic does not exist"):
+        Life(aws, "AWS::SNS::TopicPolicy").create(
+            Topics=[one, f"{one}-none"], PolicyDocument=statement("*", "sns:Publish")
+        )
+    assert json.loads(topic_of(aws, one)["Policy"]) == default
+
+
 def test_an_inline_topic_policy(aws: Cloud) -> None:
     arn = aws.call("sns", "CreateTopic", Name="news")["TopicArn"]
     default = json.loads(topic_of(aws, arn)["Policy"])
@@ -240,6 +250,15 @@ def test_a_queue_that_exists_is_not_taken_over(aws: Cloud) -> None:
     with pytest.raises(AwsError) as refused:
         Life(aws, "AWS::SQS::Queue").create(QueueName="jobs")
     assert refused.value.code == "AlreadyExists"
+
+
+def test_a_policy_for_a_queue_that_is_not_there_leaves_none(aws: Cloud) -> None:
+    url = aws.call("sqs", "CreateQueue", QueueName="jobs")["QueueUrl"]
+    with pytest.raises(AwsError, match="queue does not exist"):
+        Life(aws, "AWS::SQS::QueuePolicy").create(
+            Queues=[url, f"{url}-none"], PolicyDocument=statement("*", "sqs:SendMessage")
+        )
+    assert "Policy" not in queue_of(aws, url)
 
 
 @pytest.mark.parametrize(

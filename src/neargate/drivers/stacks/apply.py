@@ -6,6 +6,7 @@ made are kept together or not at all, so a crash in between cannot orphan or dou
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import attrs
@@ -13,12 +14,14 @@ import attrs
 from neargate.drivers.stacks import handlers, importing, protection, references
 from neargate.drivers.stacks.journal import VALIDATION_FAILED, resource_event
 from neargate.drivers.stacks.place import place_of
+from neargate.model import moto
 from neargate.model.cloudformation import REVERTED, Made, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Json
 from neargate.planners import template as language
 from neargate.resources import evaluation, registry, schemas
+from neargate.resources.carrying import noting
 from neargate.resources.declaration import Desired, Existing, Failed, Naming, ResourceType, Waiting
 
 REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
@@ -213,12 +216,23 @@ def _changed(cx: Context, stack: Stack, declared: ResourceType, old: Existing, w
     whole = references.revealed(cx, want, stack.role_arn)
     _check_properties(declared.type, whole, stack)
     assert declared.update is not None
+    done: set[str] = set()
     try:
-        handlers.carry_out(declared.update(old, whole), cx, stack.role_arn)
+        handlers.carry_out(noting(declared.update(old, whole), done), cx, stack.role_arn)
         made = Made(old.id, want.properties, want.name, want.tags, want.system_tags)
         return handlers.read(declared, made, Existing(old.id, whole), cx, stack.role_arn)
     except AwsError as error:
+        if done & moto.SERVICES:
+            _change_back(cx, stack, declared, old, whole)
         raise handlers.failure(declared, "Update", error, want.token) from error
+
+
+def _change_back(cx: Context, stack: Stack, declared: ResourceType, old: Existing, tried: Desired) -> None:
+    """Undo what a failed update changed in moto's memory, which the end of the transaction does not undo."""
+    assert declared.update is not None
+    before = references.revealed(cx, old.desired, stack.role_arn)
+    with contextlib.suppress(AwsError):
+        handlers.carry_out(declared.update(Existing(old.id, tried), before), cx, stack.role_arn)
 
 
 def _make(cx: Context, stack: Stack, type_name: str, want: Desired, needs: list[str]) -> Made:
