@@ -104,8 +104,12 @@ def test_a_bus(aws: Cloud) -> None:
     assert policy(bus) is None
     listed = aws.call("events", "ListTagsForResource", ResourceARN=bus.attributes["Arn"])["Tags"]
     assert {"Key": "team", "Value": "shop"} in listed
-    with pytest.raises(AwsError, match="UpdateEventBus"):
-        bus.update(Name="orders", Description="some")
+    letters = {"DeadLetterConfig": {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead"}}
+    bus.update(Name="orders", **letters)
+    seen = aws.call("events", "DescribeEventBus", Name="orders")
+    assert (seen.get("Description"), seen["DeadLetterConfig"]) == (None, letters["DeadLetterConfig"])
+    with pytest.raises(AwsError, match="Event bus none does not exist"):
+        aws.call("events", "UpdateEventBus", Name="none")
     bus.delete()
     bus.delete()
 
