@@ -42,13 +42,21 @@ def read(body: str, *, short_forms: bool = True) -> dict[str, Any]:
 
 def _read_json(body: str) -> Any:
     try:
-        return json.loads(body, parse_constant=_no_constant, parse_float=_finite)
+        data = json.loads(body, parse_constant=_no_constant, parse_float=_finite)
+        if "\\u" in body:
+            _refuse_halves(data)
+        return data
     except json.JSONDecodeError as error:
         raise invalid(
             f"Template format error: JSON not well-formed. (line {error.lineno}, column {error.colno})"
         ) from None
-    except ValueError:  # NaN, Infinity, or an integer of thousands of digits
+    except ValueError:  # NaN, Infinity, an integer of thousands of digits, or half a character
         raise invalid("Template format error: JSON not well-formed. (line 1, column 1)") from None
+
+
+def _refuse_halves(data: Any) -> None:
+    """`"\\ud800"` without its other half is no text that anybody could store or send. Raises ValueError."""
+    json.dumps(data, ensure_ascii=False).encode()
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -15,6 +15,8 @@ REFUSED = [
     ("{}}", "Template format error: JSON not well-formed. (line 1, column 3)"),
     ('{"Resources":\n  {"A": }}', "Template format error: JSON not well-formed. (line 2, column 9)"),
     ('{"A": NaN}', "Template format error: JSON not well-formed. (line 1, column 1)"),
+    ('{"A": "\\ud83d"}', "Template format error: JSON not well-formed. (line 1, column 1)"),
+    ('{"\\ude42": 1}', "Template format error: JSON not well-formed. (line 1, column 1)"),
     ('{"A": 1e999}', "Template format error: JSON not well-formed. (line 1, column 1)"),
     ("A: [1\nB: 2", "Template format error: YAML not well-formed. (line 2, column 2)"),
     ("A: b: c", "Template format error: YAML not well-formed. (line 1, column 5)"),
