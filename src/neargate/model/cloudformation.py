@@ -116,6 +116,7 @@ class Stack:
     """
 
     KIND: ClassVar[str] = "cloudformation.stack"
+    SHARED: ClassVar[bool] = True  # it holds its templates, and is read at each step of each resource
 
     account: str
     region: str

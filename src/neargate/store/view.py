@@ -198,5 +198,19 @@ class SqlTx:
 
 
 def _load(kind: type[R], body: str) -> R:
+    """The record of a body. Kinds that say `SHARED` are decoded once for a body: whoever reads them changes nothing
+    inside."""
+    if getattr(kind, "SHARED", False):
+        shared: R = _decoded_once(kind, body)
+        return shared
+    return _decoded(kind, body)
+
+
+def _decoded(kind: type[R], body: str) -> R:
     record: R = _converter().structure(json.loads(body), kind)
     return record
+
+
+@functools.lru_cache(maxsize=16)
+def _decoded_once(kind: type[R], body: str) -> R:
+    return _decoded(kind, body)
