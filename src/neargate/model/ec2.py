@@ -11,9 +11,9 @@ from typing import ClassVar
 
 import attrs
 
-from neargate.model.records import Record
+from neargate.model.records import Reader, Record
 from neargate.model.tags import Tags
-from neargate.model.zones import default_subnet_order
+from neargate.model.zones import default_subnet_order, zones
 
 ANYWHERE = "0.0.0.0/0"
 
@@ -385,3 +385,12 @@ def default_network(account: str, region: str) -> Network:
             account=account, region=region, id=made("dopt"), values=default_dhcp_values(region)
         ),
     )
+
+
+def zones_with_default_subnet(view: Reader, account: str, region: str) -> tuple[str, ...]:
+    """What Fn::GetAZs returns: the names of the zones that have a default subnet, or of all where none has."""
+    every = tuple(zone.name for zone in zones(region))
+    if view.get(Established, f"{account}/{region}/") is None:
+        return every
+    subnets = view.scan(Subnet, f"{account}/{region}/")
+    return tuple(sorted({subnet.zone for subnet in subnets if subnet.default_for_az})) or every

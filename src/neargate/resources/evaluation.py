@@ -14,7 +14,6 @@ from neargate.model.cloudformation import Made, StackInput
 from neargate.model.errors import AwsError
 from neargate.model.records import Json
 from neargate.model.tags import Tags
-from neargate.model.zones import zones
 from neargate.planners import template as language
 from neargate.planners.physical_names import physical_name
 from neargate.planners.template.references import Reference, replaced
@@ -22,11 +21,6 @@ from neargate.planners.template.values import changed_paths, same
 from neargate.resources import registry, schemas
 from neargate.resources.conversion import converted
 from neargate.resources.declaration import Desired, Existing, ResourceType
-
-
-def zone_names(region: str) -> tuple[str, ...]:
-    """What Fn::GetAZs returns."""
-    return tuple(zone.name for zone in zones(region))
 
 
 def as_written(reference: Reference) -> str | None:
@@ -38,7 +32,8 @@ def as_written(reference: Reference) -> str | None:
 class Place:
     """Where a stack stands: what pseudo parameters, cross-stack functions and dynamic references need.
 
-    `plain` answers the dynamic references whose value is part of the properties; None leaves one as written.
+    `zones` answers Fn::GetAZs; `plain` the dynamic references whose value is part of the properties, where None leaves
+    one as written.
     """
 
     account: str

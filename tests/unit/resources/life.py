@@ -120,7 +120,9 @@ class Life:
         return self.aws.dispatcher.context(tx, self.aws.caller)
 
     def _place(self) -> evaluation.Place:
-        return evaluation.Place(ACCOUNT, REGION, "shop", STACK, evaluation.zone_names, lambda name: None)
+        return evaluation.Place(
+            ACCOUNT, REGION, "shop", STACK, lambda region: (f"{region}a", f"{region}b"), lambda name: None
+        )
 
     def _desired(self, properties: Json, stack_tags: dict[str, str]) -> Desired:
         kind = self.declared.type

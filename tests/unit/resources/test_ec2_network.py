@@ -270,6 +270,18 @@ async def test_an_association_makes_way_for_its_successor(stacks: Stacks) -> Non
     assert await table_of_subnet() == await stacks.physical("Two")
 
 
+async def test_zones_are_those_with_a_default_subnet(stacks: Stacks) -> None:
+    names = {"Fn::Join": [",", {"Fn::GetAZs": ""}]}
+    every = "us-east-1a,us-east-1b,us-east-1c,us-east-1d,us-east-1e,us-east-1f"
+    await stacks.make(Vpc=VPC)
+    assert (await stacks.outputs({"Vpc": VPC}, Zones=names))["Zones"] == every
+    filters = [{"Name": "availability-zone", "Values": ["us-east-1b"]}]
+    subnet = await one(stacks, "DescribeSubnets", "Subnets", Filters=filters)
+    await stacks.call("ec2", "DeleteSubnet", SubnetId=subnet["SubnetId"])
+    tagged = {"Vpc": {**VPC, "Metadata": {"Changed": True}}}
+    assert (await stacks.outputs(tagged, Zones=names, More="x"))["Zones"] == every.replace("us-east-1b,", "")
+
+
 async def test_a_dedicated_vpc_is_another_one(stacks: Stacks) -> None:
     await stacks.make(Vpc=a("VPC", CidrBlock="10.0.0.0/16"))
     shared = await stacks.physical("Vpc")

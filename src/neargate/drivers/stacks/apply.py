@@ -13,7 +13,7 @@ import attrs
 
 from neargate.drivers.stacks import handlers, importing, protection, references
 from neargate.drivers.stacks.journal import VALIDATION_FAILED, resource_event
-from neargate.drivers.stacks.place import place_of
+from neargate.drivers.stacks.place import place_in
 from neargate.model import moto
 from neargate.model.cloudformation import REVERTED, Made, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
@@ -314,7 +314,7 @@ def _read_again(cx: Context, stack: Stack, resource: StackResource) -> None:
     for name in resource.made.needs if altered and resource.made is not None else ():
         ground = cx.tx.get(StackResource, f"{stack.key}/{name}")
         if ground is not None and ground.made is not None and ground.type in altered:
-            existing = evaluation.existing(ground.made, name, place_of(stack, dict))
+            existing = evaluation.existing(ground.made, name, place_in(cx.tx, stack))
             made = handlers.read(registry.find(ground.type), ground.made, existing, cx, stack.role_arn)
             cx.tx.put(attrs.evolve(ground, made=made))
 

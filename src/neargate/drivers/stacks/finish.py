@@ -8,7 +8,7 @@ import attrs
 
 from neargate.drivers.stacks import apply, importing, nested
 from neargate.drivers.stacks.journal import VALIDATION_FAILED, stack_event
-from neargate.drivers.stacks.place import exports_of, opened_for, place_of
+from neargate.drivers.stacks.place import opened_for, place_in
 from neargate.model.cloudformation import UPDATABLE, ChangeSet, Phase, Stack, StackOperation, StackResource
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
@@ -29,7 +29,7 @@ def resources_of(cx: Context, stack: Stack) -> dict[str, StackResource]:
 def applied(cx: Context, stack: Stack, operation: StackOperation) -> None:
     """Everything is as wanted: outputs, exports, and the final status (an update cleans up first)."""
     resources = resources_of(cx, stack)
-    place = place_of(stack, lambda: exports_of(cx.tx, stack))
+    place = place_in(cx.tx, stack)
     try:
         opened = opened_for(operation, place, resources)
         outputs = language.evaluate_outputs(opened.template, opened.scope, opened.conditions)

@@ -5,7 +5,7 @@ All of it can be read again from the store: a driver that starts has none.
 
 from __future__ import annotations
 
-from neargate.drivers.stacks.place import exports_of, opened_for, place_of
+from neargate.drivers.stacks.place import opened_for, place_of
 from neargate.model.cloudformation import Stack, StackInput, StackOperation, StackResource
 from neargate.model.ports import Store
 from neargate.model.records import Reader
@@ -50,7 +50,7 @@ class StackMemory:
                 self._resources[name] = resource
 
     def place(self, stack: Stack) -> evaluation.Place:
-        return place_of(stack, lambda: self._store.read(lambda view: exports_of(view, stack)))
+        return place_of(stack, self._store.read)
 
     def opened(self, stack: Stack, operation: StackOperation) -> tuple[evaluation.Place, evaluation.Opened]:
         """The operation's wanted template, opened once; its references see the resources of the last look.

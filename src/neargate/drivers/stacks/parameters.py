@@ -6,7 +6,7 @@ import attrs
 
 from neargate.drivers.stacks import finish
 from neargate.drivers.stacks.journal import stack_event
-from neargate.drivers.stacks.place import exports_of, place_of
+from neargate.drivers.stacks.place import place_in
 from neargate.model.cloudformation import Stack, StackInput, StackOperation
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
@@ -62,13 +62,13 @@ def _misplaced(cx: Context, stack: Stack, wanted: StackInput) -> str | None:
     """What is wrong with references to secure parameters that name no version: AWS looks at these only now."""
     if "resolve:ssm-secure" not in wanted.template:
         return None
-    place = place_of(stack, lambda: exports_of(cx.tx, stack))
+    place = place_in(cx.tx, stack)
     opened = evaluation.open_stack(wanted, place, {})
     return references.misplaced(list(lookups.places(opened)), versioned=False)
 
 
 def _unknown_imports(cx: Context, stack: Stack, wanted: StackInput) -> list[str]:
-    place = place_of(stack, lambda: exports_of(cx.tx, stack))
+    place = place_in(cx.tx, stack)
     opened = evaluation.open_stack(wanted, place, {})
     return sorted(
         name for name in language.imports(opened.template, opened.scope) if place.export(name) is None

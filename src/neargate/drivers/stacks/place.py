@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from typing import Any
 
 from neargate.model.cloudformation import DELETED, Made, Stack, StackOperation, StackResource
+from neargate.model.ec2 import zones_with_default_subnet
 from neargate.model.operations import Caller
 from neargate.model.records import Reader
 from neargate.resources import evaluation
@@ -28,18 +30,24 @@ def exports_of(view: Reader, stack: Stack) -> dict[str, str]:
     }
 
 
-def place_of(stack: Stack, exports: Callable[[], Mapping[str, str]]) -> evaluation.Place:
-    """`exports` is asked once, and only if the template imports something: it reads every stack."""
-    known = cache(exports)
+def place_of(stack: Stack, read: Callable[[Callable[[Reader], Any]], Any]) -> evaluation.Place:
+    """`read` runs its argument on a view of the store: once for the exports of all stacks, if the template imports
+    something, and for the zones, if it asks for some."""
+    known: Callable[[], Mapping[str, str]] = cache(lambda: read(lambda view: exports_of(view, stack)))
     return evaluation.Place(
         account=stack.account,
         region=stack.region,
         stack_name=stack.name,
         stack_id=stack.id,
-        zones=evaluation.zone_names,
+        zones=lambda region: read(lambda view: zones_with_default_subnet(view, stack.account, region)),
         export=lambda name: known().get(name),
         notification_arns=tuple(stack.notification_arns),
     )
+
+
+def place_in(view: Reader, stack: Stack) -> evaluation.Place:
+    """The place as one view of the store shows it."""
+    return place_of(stack, lambda work: work(view))
 
 
 def opened_for(

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 import attrs
 
 from neargate.model.cloudformation import StackInput
+from neargate.model.ec2 import zones_with_default_subnet
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Blob, Json
@@ -310,7 +311,7 @@ def place_for(cx: Context, name: str, stack_id: str, notification_arns: list[str
         region=cx.region,
         stack_name=name,
         stack_id=stack_id,
-        zones=evaluation.zone_names,
+        zones=lambda region: zones_with_default_subnet(cx.tx, cx.account, region),
         export=lambda export: exports().get(export, language.UNKNOWN),
         notification_arns=tuple(notification_arns),
         plain=functools.cache(lambda reference: plain_value(cx.invoke, reference, None)),
