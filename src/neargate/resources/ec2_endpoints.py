@@ -15,6 +15,7 @@ from neargate.resources.declaration import (
     Desired,
     Existing,
     Identity,
+    Naming,
     Readiness,
     Ready,
     ResourceType,
@@ -367,6 +368,15 @@ TYPES = (
         delete=patient(_delete_list),
         gone=unless_used(_delete_list),
         watches=NEIGHBOURS,
+        error=error,
+    ),
+    ResourceType(
+        type="AWS::EC2::KeyPair",
+        honoured=honoured("KeyFormat KeyName KeyType PublicKeyMaterial Tags"),
+        naming=Naming("KeyName"),
+        create=_create_key,
+        read=_read_key,
+        delete=_delete_key,
         error=error,
     ),
 )

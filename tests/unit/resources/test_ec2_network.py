@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from neargate.model.errors import AwsError
 from neargate.resources import registry, schemas
 from tests.unit.resources.stacks import Stacks
 
@@ -455,6 +456,36 @@ async def test_an_interface_changes_in_place(stacks: Stacks) -> None:
     fewer = a("NetworkInterface", SubnetId=ref("Subnet"), SecondaryPrivateIpAddressCount=1)
     await stacks.change(**base, Interface=fewer)
     assert len((await shown())["PrivateIpAddresses"]) == 2
+
+
+# -- key pairs ---------------------------------------------------------------------------------------------
+
+
+async def test_the_private_key_of_a_new_pair_is_in_parameter_store(stacks: Stacks) -> None:
+    await stacks.make(Key=a("KeyPair", KeyName="shop", KeyType="ed25519"))
+    assert await stacks.physical("Key") == "shop"
+    pair = await one(stacks, "DescribeKeyPairs", "KeyPairs", KeyNames=["shop"])
+    name = f"/ec2/keypair/{pair['KeyPairId']}"
+    kept = (await stacks.call("ssm", "GetParameter", Name=name, WithDecryption=True))["Parameter"]
+    assert kept["Type"] == "SecureString"
+    assert kept["Value"].startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+    await stacks.remove()
+    assert (await stacks.call("ec2", "DescribeKeyPairs"))["KeyPairs"] == []
+    with pytest.raises(AwsError) as gone:
+        await stacks.call("ssm", "GetParameter", Name=name)
+    assert gone.value.code == "ParameterNotFound"
+
+
+async def test_an_imported_key_pair_has_the_fingerprint_that_aws_gives_it(stacks: Stacks) -> None:
+    """Recorded on AWS: LocalStack's test_keypair_create_import."""
+    material = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILR+zNQbYY5ORuhYXGMTSnjRLzS9C5dUdWRKdlqi20q2"
+    key = {"Key": a("KeyPair", KeyName="shop", PublicKeyMaterial=material)}
+    await stacks.make(**key)
+    seen = await stacks.outputs(key, Print=att("Key", "KeyFingerprint"), Id=att("Key", "KeyPairId"))
+    assert seen["Print"] == "4LmcYnyBOqlloHZ5TKAxfa8BgMK2wL6WeOOTvXVdhmw="
+    assert seen["Id"].startswith("key-0")
+    assert (await stacks.call("ssm", "DescribeParameters"))["Parameters"] == []
+    await stacks.remove()
 
 
 # -- what is refused ---------------------------------------------------------------------------------------
