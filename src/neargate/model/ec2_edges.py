@@ -108,3 +108,30 @@ class Peering(Lingering):
     @property
     def vpc_ids(self) -> tuple[str, str]:
         return (self.requester_vpc_id, self.accepter_vpc_id)
+
+
+@attrs.frozen(kw_only=True)
+class TransitGateway(Lingering):
+    """`options` are its switches by AWS's names (`DnsSupport`: `enable`…). `route_table_id` is its own route table,
+    the default one for associations and propagations."""
+
+    KIND: ClassVar[str] = "ec2.transit-gateway"
+    description: str
+    asn: int
+    options: dict[str, str]
+    route_table_id: str
+    created: float
+    cidrs: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class TransitGatewayAttachment(Lingering):
+    """A VPC's attachment to a transit gateway: subnets of the VPC, one per zone, each with an interface."""
+
+    KIND: ClassVar[str] = "ec2.transit-gateway-attachment"
+    gateway_id: str
+    vpc_id: str
+    subnet_ids: tuple[str, ...]
+    interface_ids: tuple[str, ...]
+    options: dict[str, str]
+    created: float

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from neargate.resources import ec2_endpoints, ec2_groups, ec2_network, ec2_routing
+from neargate.resources import ec2_endpoints, ec2_groups, ec2_links, ec2_network, ec2_routing
 
 TYPES = {
     declared.type: declared
-    for module in (ec2_endpoints, ec2_groups, ec2_network, ec2_routing)
+    for module in (ec2_endpoints, ec2_groups, ec2_links, ec2_network, ec2_routing)
     for declared in module.TYPES
 }

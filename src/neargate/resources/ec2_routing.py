@@ -1,4 +1,4 @@
-"""AWS::EC2:: types that lead somewhere: route tables, routes, gateways, elastic addresses, peerings."""
+"""AWS::EC2:: types that lead out of a VPC: route tables, routes, internet and NAT gateways, elastic addresses."""
 
 from __future__ import annotations
 
@@ -264,90 +264,6 @@ def _read_egress_only(existing: Existing) -> Steps[Json]:
     return {"Id": existing.id}
 
 
-# -- virtual private gateways ------------------------------------------------------------------------------
-
-
-def _create_vpn(want: Desired) -> Steps[Identity]:
-    given = pick(want.properties, ("AmazonSideAsn", "Type"))
-    answer = yield call("ec2", "CreateVpnGateway", given, **tagged(want, "vpn-gateway"))
-    return Identity(answer["VpnGateway"]["VpnGatewayId"])
-
-
-def _read_vpn(existing: Existing) -> Steps[Json]:
-    yield from described("DescribeVpnGateways", "VpnGatewayIds", "VpnGateways", existing.id)
-    return {"VPNGatewayId": existing.id}
-
-
-_delete_vpn = deleting("DeleteVpnGateway", "VpnGatewayId")
-
-
-def _propagation(verb: str, gateway: str, tables: list[str]) -> Steps[None]:
-    for table in tables:
-        yield Call("ec2", f"{verb}VgwRoutePropagation", {"GatewayId": gateway, "RouteTableId": table})
-
-
-def _propagate(want: Desired) -> Steps[Identity]:
-    """The id is formed, as CloudFormation's own."""
-    gateway = want.properties["VpnGatewayId"]
-    yield from _propagation("Enable", gateway, want.properties["RouteTableIds"])
-    return Identity(f"{want.stack_name[:5]}-{want.logical_id[:5]}-{want.token[:12].upper()}")
-
-
-def _propagate_anew(old: Existing, want: Desired) -> Steps[None]:
-    yield from _stop_propagating(old)
-    yield from _propagation("Enable", want.properties["VpnGatewayId"], want.properties["RouteTableIds"])
-
-
-def _stop_propagating(existing: Existing) -> Steps[None]:
-    properties = existing.desired.properties
-    for table in properties["RouteTableIds"]:
-        request = {"GatewayId": properties["VpnGatewayId"], "RouteTableId": table}
-        yield from missing_is_fine(
-            Call("ec2", "DisableVgwRoutePropagation", request), "InvalidRouteTableID.NotFound"
-        )
-
-
-def _read_propagation(existing: Existing) -> Steps[Json]:
-    gateway = existing.desired.properties["VpnGatewayId"]
-    yield from described("DescribeVpnGateways", "VpnGatewayIds", "VpnGateways", gateway)
-    return {"Id": existing.id}
-
-
-# -- peerings ----------------------------------------------------------------------------------------------
-
-
-def _peer(want: Desired) -> Steps[Identity]:
-    """CloudFormation accepts for the peer where that is the same account."""
-    given = pick(want.properties, ("VpcId", "PeerVpcId", "PeerOwnerId", "PeerRegion"))
-    specifications = tagged(want, "vpc-peering-connection")
-    answer = yield call("ec2", "CreateVpcPeeringConnection", given, **specifications)
-    peering: str = answer["VpcPeeringConnection"]["VpcPeeringConnectionId"]
-    shown = yield from _peering(peering)
-    if shown["Status"]["Code"] == "pending-acceptance":
-        yield Call("ec2", "AcceptVpcPeeringConnection", {"VpcPeeringConnectionId": peering})
-    return Identity(peering)
-
-
-def _peering(peering: str) -> Steps[Json]:
-    shown = yield from described(
-        "DescribeVpcPeeringConnections", "VpcPeeringConnectionIds", "VpcPeeringConnections", peering
-    )
-    return shown
-
-
-def _peering_ready(existing: Existing) -> Steps[Readiness]:
-    shown = yield from _peering(existing.id)
-    status = shown["Status"]
-    if status["Code"] == "active":
-        return Ready()
-    return Failed(f"VpcPeeringConnection failed to stabilize: {status['Message']}")
-
-
-def _read_peering(existing: Existing) -> Steps[Json]:
-    yield from _peering(existing.id)
-    return {"Id": existing.id}
-
-
 TYPES = (
     ResourceType(
         type="AWS::EC2::RouteTable",
@@ -372,7 +288,7 @@ TYPES = (
         type="AWS::EC2::Route",
         honoured=honoured(
             "DestinationCidrBlock DestinationIpv6CidrBlock DestinationPrefixListId EgressOnlyInternetGatewayId "
-            "GatewayId NatGatewayId NetworkInterfaceId RouteTableId VpcPeeringConnectionId"
+            "GatewayId NatGatewayId NetworkInterfaceId RouteTableId TransitGatewayId VpcPeeringConnectionId"
         ),
         create=_create_route,
         read=_read_route,
@@ -437,37 +353,6 @@ TYPES = (
         read=_read_egress_only,
         update=retag_only,
         delete=deleting("DeleteEgressOnlyInternetGateway", "EgressOnlyInternetGatewayId"),
-        error=error,
-    ),
-    ResourceType(
-        type="AWS::EC2::VPNGateway",
-        honoured=honoured("AmazonSideAsn Tags Type"),
-        create=_create_vpn,
-        read=_read_vpn,
-        update=retag_only,
-        delete=patient(_delete_vpn),
-        gone=unless_used(_delete_vpn),
-        watches=NEIGHBOURS,
-        error=error,
-    ),
-    ResourceType(
-        type="AWS::EC2::VPNGatewayRoutePropagation",
-        honoured=honoured("RouteTableIds VpnGatewayId"),
-        create=_propagate,
-        read=_read_propagation,
-        update=_propagate_anew,
-        delete=_stop_propagating,
-        error=error,
-    ),
-    ResourceType(
-        type="AWS::EC2::VPCPeeringConnection",
-        honoured=honoured("PeerOwnerId PeerRegion PeerVpcId Tags VpcId"),
-        create=_peer,
-        read=_read_peering,
-        update=retag_only,
-        delete=deleting("DeleteVpcPeeringConnection", "VpcPeeringConnectionId"),
-        ready=_peering_ready,
-        watches=frozenset({"ec2.vpc-peering-connection"}),
         error=error,
     ),
 )

@@ -103,6 +103,13 @@ EVERYTHING: Resources = {
     ),
     "Other": a("VPC", CidrBlock="10.9.0.0/16"),
     "Peering": a("VPCPeeringConnection", VpcId=ref("Vpc"), PeerVpcId=ref("Other")),
+    "Transit": a("TransitGateway", AmazonSideAsn=65000, Description="all"),
+    "TransitAttachment": a(
+        "TransitGatewayAttachment",
+        TransitGatewayId=ref("Transit"),
+        VpcId=ref("Vpc"),
+        SubnetIds=[ref("Subnet")],
+    ),
     "Logs": a(
         "VPCEndpoint",
         VpcId=ref("Vpc"),
@@ -357,6 +364,26 @@ async def test_an_attachment_takes_another_gateway(stacks: Stacks) -> None:
     assert gateway["InternetGatewayId"] == await stacks.physical("Another")
 
 
+async def test_a_transit_gateway_and_its_attachment_change_in_place(stacks: Stacks) -> None:
+    other = a("Subnet", VpcId=ref("Vpc"), CidrBlock="10.0.1.0/24", AvailabilityZone="us-east-1b")
+    net = {"Vpc": VPC, "Subnet": SUBNET, "Other": other}
+
+    def attached(*subnets: str) -> dict[str, Any]:
+        placed = [ref(name) for name in subnets]
+        return a("TransitGatewayAttachment", TransitGatewayId=ref("Hub"), VpcId=ref("Vpc"), SubnetIds=placed)
+
+    await stacks.make(**net, Hub=a("TransitGateway", DnsSupport="enable"), On=attached("Subnet"))
+    hub = await stacks.physical("Hub")
+    changed = a("TransitGateway", DnsSupport="disable", Description="hub")
+    await stacks.change(**net, Hub=changed, On=attached("Other"))
+    assert await stacks.physical("Hub") == hub
+    shown = await one(stacks, "DescribeTransitGateways", "TransitGateways", TransitGatewayIds=[hub])
+    assert (shown["Options"]["DnsSupport"], shown["Description"]) == ("disable", "hub")
+    on = await one(stacks, "DescribeTransitGatewayVpcAttachments", "TransitGatewayVpcAttachments")
+    assert on["SubnetIds"] == [await stacks.physical("Other")]
+    await stacks.remove()
+
+
 async def test_tags_of_an_address_change(stacks: Stacks) -> None:
     await stacks.make(Address=a("EIP", Tags=[{"Key": "team", "Value": "shop"}]))
     await stacks.change(Address=a("EIP", Tags=[{"Key": "team", "Value": "web"}]))
@@ -514,11 +541,11 @@ def test_the_types_honour_what_their_api_honours() -> None:
         "SecondaryPrivateIpAddressCount SecondaryPrivateIpAddresses VpcId",
         "NetworkInterface": "ConnectionTrackingSpecification EnablePrimaryIpv6 Ipv4PrefixCount Ipv4Prefixes "
         "Ipv6AddressCount Ipv6Addresses Ipv6PrefixCount Ipv6Prefixes PublicIpDnsHostnameTypeSpecification",
-        "Route": "CarrierGatewayId CoreNetworkArn InstanceId LocalGatewayId OdbNetworkArn TransitGatewayId "
-        "VpcEndpointId",
+        "Route": "CarrierGatewayId CoreNetworkArn InstanceId LocalGatewayId OdbNetworkArn VpcEndpointId",
         "Subnet": "EnableLniAtDeviceIndex Ipv4IpamPoolId Ipv4NetmaskLength Ipv6IpamPoolId Ipv6Native "
         "Ipv6NetmaskLength OutpostArn",
         "SubnetCidrBlock": "Ipv6IpamPoolId Ipv6NetmaskLength",
+        "TransitGateway": "AssociationDefaultRouteTableId EncryptionSupport PropagationDefaultRouteTableId",
         "VPC": "Ipv4IpamPoolId Ipv4NetmaskLength VpcEncryptionControl",
         "VPCCidrBlock": "Ipv4IpamPoolId Ipv4NetmaskLength Ipv6CidrBlock Ipv6CidrBlockNetworkBorderGroup "
         "Ipv6IpamPoolId Ipv6NetmaskLength Ipv6Pool",

@@ -231,8 +231,8 @@ def test_routes_lead_to_every_kind_of_gateway_and_go_black_when_that_goes(
         ),
         (
             {"TransitGatewayId": "tgw-1"},
-            "NotImplemented",
-            "ec2:CreateRoute with TransitGatewayId is not implemented by Neargate yet (docs/coverage.md#ec2)",
+            "InvalidTransitGatewayID.NotFound",
+            "Transit Gateway tgw-1 was deleted or does not exist.",
         ),
         (
             {},
@@ -339,3 +339,58 @@ def test_peerings_that_come_to_nothing(aws: Cloud, ec2: Ec2) -> None:
         "ec2:CreateVpcPeeringConnection with another PeerOwnerId is not implemented by Neargate yet "
         "(docs/coverage.md#ec2)",
     )
+
+
+# -- transit gateways --------------------------------------------------------------------------------------
+
+
+def test_a_vpc_is_attached_to_a_transit_gateway_and_routes_lead_there(ec2: Ec2) -> None:
+    vpc = ec2.vpc()
+    one = ec2.subnet(vpc, AvailabilityZone="us-east-1a")
+    other = ec2.subnet(vpc, "10.0.1.0/24", AvailabilityZone="us-east-1b")
+    made = ec2("CreateTransitGateway", Options={"AmazonSideAsn": 65000})["TransitGateway"]
+    assert (made["State"], made["Options"]["AmazonSideAsn"]) == ("pending", 65000)
+    gateway = made["TransitGatewayId"]
+    table = ec2.table(vpc)
+    route = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0", "TransitGatewayId": gateway}
+    assert ec2.refused("CreateRoute", **route)[0] == "InvalidTransitGatewayID.NotFound"  # not attached
+    request = {"TransitGatewayId": gateway, "VpcId": vpc, "SubnetIds": [one]}
+    attached = ec2("CreateTransitGatewayVpcAttachment", **request)["TransitGatewayVpcAttachment"]
+    attachment = attached["TransitGatewayAttachmentId"]
+    assert ec2.refused("CreateTransitGatewayVpcAttachment", **request) == (
+        "DuplicateTransitGatewayAttachment",
+        f"{gateway} has non-deleted Transit Gateway Attachments with same VPC ID.",
+    )
+    ec2("CreateRoute", **route)
+    assert ec2.routes(table)[1] == ("0.0.0.0/0", gateway, "active")
+    ec2(
+        "ModifyTransitGatewayVpcAttachment",
+        TransitGatewayAttachmentId=attachment,
+        AddSubnetIds=[other],
+        RemoveSubnetIds=[one],
+    )
+    (interface,) = ec2("DescribeNetworkInterfaces")["NetworkInterfaces"]
+    assert (interface["InterfaceType"], interface["SubnetId"]) == ("transit_gateway", other)
+    (shown,) = ec2("DescribeTransitGatewayAttachments", Filters=where(resource_id=vpc))[
+        "TransitGatewayAttachments"
+    ]
+    assert (shown["State"], shown["Association"]["State"]) == ("available", "associated")
+    assert ec2.refused("DeleteTransitGateway", TransitGatewayId=gateway) == (
+        "IncorrectState",
+        f"{gateway} has non-deleted VPC Attachments: {attachment}.",
+    )
+    ec2("DeleteTransitGatewayVpcAttachment", TransitGatewayAttachmentId=attachment)
+    assert ec2.routes(table)[1][2] == "blackhole"
+    ec2("DeleteTransitGateway", TransitGatewayId=gateway)
+    (gone,) = ec2("DescribeTransitGateways", TransitGatewayIds=[gateway])["TransitGateways"]
+    assert gone["State"] == "deleted"
+    ec2("CreateTags", Resources=[ec2.address()], Tags=[{"Key": "a", "Value": "b"}])
+    assert ec2.refused("CreateTags", Resources=[gateway], Tags=[{"Key": "a", "Value": "b"}])[0] == (
+        "InvalidTransitGatewayID.NotFound"
+    )
+
+
+def test_groups_for_a_vpc_are_its_own(ec2: Ec2) -> None:
+    vpc = ec2.vpc()
+    found = ec2("GetSecurityGroupsForVpc", VpcId=vpc)["SecurityGroupForVpcs"]
+    assert [(group["GroupName"], group["PrimaryVpcId"]) for group in found] == [("default", vpc)]

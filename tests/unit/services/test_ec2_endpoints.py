@@ -260,7 +260,10 @@ def test_a_flow_log_into_a_log_group(ec2: Ec2) -> None:
             "Please only provide LogGroupName or only provide LogDestination.",
         ),
         ({}, "LogDestination can't be empty if LogGroupName is not provided."),
-        ({"LogGroupName": "flow"}, "LogDestination can't be empty if LogGroupName is not provided."),
+        (
+            {"LogGroupName": "flow"},
+            "LogDestination type must be cloud-watch-logs if LogGroupName is provided.",
+        ),
         (
             {"LogDestinationType": "cloud-watch-logs", "LogGroupName": "flow"},
             "DeliverLogsPermissionArn can't be empty if LogDestinationType is cloud-watch-logs.",

@@ -24,6 +24,7 @@ from neargate.services.ec2 import (
     security_groups,
     subnets,
     tagging,
+    transit_gateways,
     vpcs,
     vpn_gateways,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "security_groups",
     "subnets",
     "tagging",
+    "transit_gateways",
     "vpcs",
     "vpn_gateways",
 ]

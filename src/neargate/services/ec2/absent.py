@@ -35,13 +35,6 @@ for _row in (
         "The customerGateway ID '{}' does not exist",
     ),
     (
-        "DescribeTransitGateways",
-        "TransitGateways",
-        "TransitGatewayIds",
-        "InvalidTransitGatewayID.NotFound",
-        "Transit Gateway {} was deleted or does not exist.",
-    ),
-    (
         "DescribeInstances",
         "Reservations",
         "InstanceIds",

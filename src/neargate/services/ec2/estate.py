@@ -33,6 +33,8 @@ from neargate.model.ec2_edges import (
     Lingering,
     NatGateway,
     Peering,
+    TransitGateway,
+    TransitGatewayAttachment,
     VpcEndpoint,
     VpnGateway,
 )
@@ -61,6 +63,17 @@ _NOT_FOUND: dict[str, tuple[str, str]] = {
     PrefixList.KIND: ("InvalidPrefixListID.NotFound", "prefix list ID"),
     FlowLog.KIND: ("InvalidFlowLogId.NotFound", "flowLog ID"),
     KeyPair.KIND: ("InvalidKeyPair.NotFound", "key pair"),
+}
+_WORDED = {
+    NatGateway.KIND: ("NatGatewayNotFound", "The Nat Gateway {} was not found"),
+    TransitGateway.KIND: (
+        "InvalidTransitGatewayID.NotFound",
+        "Transit Gateway {} was deleted or does not exist.",
+    ),
+    TransitGatewayAttachment.KIND: (
+        "InvalidTransitGatewayAttachmentID.NotFound",
+        "Transit Gateway Attachment {} was deleted or does not exist.",
+    ),
 }
 LINGERS = 3600.0
 """Seconds for which something deleted is still shown, where AWS shows it."""
@@ -150,8 +163,9 @@ def require(cx: Context, kind: type[T], wanted: str) -> T:
 
 
 def not_found(kind: type[T], missing: list[str]) -> AwsError:
-    if kind.KIND == NatGateway.KIND:
-        return AwsError("NatGatewayNotFound", f"The Nat Gateway {', '.join(missing)} was not found")
+    if kind.KIND in _WORDED:
+        code, text = _WORDED[kind.KIND]
+        return AwsError(code, text.format(", ".join(missing)))
     code, word = _NOT_FOUND[kind.KIND]
     plural = len(missing) > 1
     verb = "do" if plural else "does"

@@ -76,14 +76,14 @@ def _check(request: Json) -> None:
     if request.get("LogGroupName") and request.get("LogDestination"):
         raise AwsError("InvalidParameter", "Please only provide LogGroupName or only provide LogDestination.")
     if kind != "cloud-watch-logs":
-        if not request.get("LogDestination"):
-            raise AwsError(
-                "InvalidParameter", "LogDestination can't be empty if LogGroupName is not provided."
-            )
         if request.get("LogGroupName"):
             raise AwsError(
                 "InvalidParameter",
                 "LogDestination type must be cloud-watch-logs if LogGroupName is provided.",
+            )
+        if not request.get("LogDestination"):
+            raise AwsError(
+                "InvalidParameter", "LogDestination can't be empty if LogGroupName is not provided."
             )
         if request.get("DeliverLogsPermissionArn"):
             raise AwsError(

@@ -5,13 +5,20 @@ from __future__ import annotations
 import attrs
 
 from neargate.model.ec2 import InternetGateway, NetworkInterface, Route, RouteTable
-from neargate.model.ec2_edges import EgressOnlyGateway, NatGateway, Peering, VpnGateway
+from neargate.model.ec2_edges import (
+    EgressOnlyGateway,
+    NatGateway,
+    Peering,
+    TransitGateway,
+    TransitGatewayAttachment,
+    VpnGateway,
+)
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
 from neargate.model.records import Json
 from neargate.services.ec2 import prefix_lists
 from neargate.services.ec2.cidr import parsed_cidr, parsed_ipv6
-from neargate.services.ec2.estate import find, invalid, not_found, require, writes
+from neargate.services.ec2.estate import everything, find, invalid, not_found, require, writes
 
 TARGETS = {
     "igw": "GatewayId",
@@ -28,7 +35,8 @@ TARGETS = {
 
 _DESTINATIONS = "DestinationCidrBlock DestinationIpv6CidrBlock DestinationPrefixListId"
 _GIVEN = (
-    "GatewayId NatGatewayId NetworkInterfaceId VpcPeeringConnectionId EgressOnlyInternetGatewayId InstanceId"
+    "GatewayId NatGatewayId NetworkInterfaceId VpcPeeringConnectionId EgressOnlyInternetGatewayId TransitGatewayId "
+    "InstanceId"
 )
 _MEMBERS = f"RouteTableId {_DESTINATIONS} {_GIVEN}"
 
@@ -109,6 +117,8 @@ def leads_somewhere(cx: Context, table: RouteTable, route: Route) -> bool:
         case "pcx":
             peering = find(cx, Peering, target)
             return peering is not None and peering.status == "active"
+        case "tgw":
+            return _is_attached(cx, table, target)
         case "eigw":
             return find(cx, EgressOnlyGateway, target) is not None
         case _:
@@ -164,12 +174,24 @@ def _target(cx: Context, table: RouteTable, request: Json) -> str:
         if nat is None:
             raise AwsError("InvalidNatGatewayID.NotFound", f"The natGateway ID '{target}' does not exist")
         _same_network(table, target, "nat gateway", nat.vpc_id)
+    elif member == "TransitGatewayId":
+        require(cx, TransitGateway, target)
+        if not _is_attached(cx, table, target):
+            raise AwsError(
+                "InvalidTransitGatewayID.NotFound", f"The transitGateway ID '{target}' does not exist."
+            )
     elif member == "NetworkInterfaceId":
         _same_network(table, target, "interface", require(cx, NetworkInterface, target).vpc_id)
     else:
         gateway = require(cx, EgressOnlyGateway, target)
         _same_network(table, target, "egress only internet gateway", gateway.vpc_id)
     return target
+
+
+def _is_attached(cx: Context, table: RouteTable, gateway: str) -> bool:
+    """Whether the table's VPC is attached to the transit gateway."""
+    attached = [(one.gateway_id, one.vpc_id) for one in everything(cx, TransitGatewayAttachment)]
+    return (gateway, table.vpc_id) in attached
 
 
 def _gateway(cx: Context, table: RouteTable, target: str) -> str:

@@ -60,7 +60,7 @@ def create_security_group(cx: Context, request: Json) -> Json:
     )
     cx.tx.put(group)
     answer = {"GroupId": group.id, "SecurityGroupArn": group.arn("security-group")}
-    return {**answer, "Tags": tags.upper(group.tags)}
+    return {**answer, "Tags": tags.upper(group.tags)} if group.tags else answer
 
 
 def _vpc(cx: Context, wanted: str | None) -> Vpc:
@@ -113,6 +113,36 @@ def describe_security_groups(cx: Context, request: Json) -> Json:
         groups = _by_names(cx, groups, names)
     found = select(groups, request.get("Filters"), _fields)
     return page(request, "SecurityGroups", found, _described)
+
+
+@reads("GetSecurityGroupsForVpc")
+def get_security_groups_for_vpc(cx: Context, request: Json) -> Json:
+    vpc = require(cx, Vpc, request["VpcId"])
+    groups = [group for group in everything(cx, SecurityGroup) if group.vpc_id == vpc.id]
+    found = select(groups, request.get("Filters"), _usable_fields)
+    return page(request, "SecurityGroupForVpcs", found, _usable)
+
+
+def _usable(group: SecurityGroup) -> Json:
+    return {
+        "Description": group.description,
+        "GroupName": group.name,
+        "OwnerId": group.account,
+        "GroupId": group.id,
+        "Tags": tags.upper(group.tags),
+        "PrimaryVpcId": group.vpc_id,
+    }
+
+
+def _usable_fields(group: SecurityGroup) -> Fields:
+    return {
+        "description": group.description,
+        "group-id": group.id,
+        "group-name": group.name,
+        "owner-id": group.account,
+        "primary-vpc-id": group.vpc_id,
+        "tags": group.tags,
+    }
 
 
 def named(cx: Context, request: Json) -> SecurityGroup:

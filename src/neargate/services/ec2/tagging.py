@@ -24,6 +24,8 @@ from neargate.model.ec2_edges import (
     ElasticAddress,
     NatGateway,
     Peering,
+    TransitGateway,
+    TransitGatewayAttachment,
     VpcEndpoint,
     VpnGateway,
 )
@@ -53,6 +55,8 @@ _KINDS: dict[str, tuple[str, type[Regional]]] = {
     "pl": ("prefix-list", PrefixList),
     "fl": ("vpc-flow-log", FlowLog),
     "key": ("key-pair", KeyPair),
+    "tgw": ("transit-gateway", TransitGateway),
+    "tgw-attach": ("transit-gateway-attachment", TransitGatewayAttachment),
 }
 _RULE = "security-group-rule"
 
@@ -147,7 +151,7 @@ def _refuse_reserved(cx: Context, keys: list[str]) -> None:
 
 
 def _retag(cx: Context, resource: str, change: _Change) -> None:
-    prefix = resource.partition("-")[0]
+    prefix = resource.rpartition("-")[0]
     if prefix == "sgr":
         _retag_rule(cx, resource, change)
         return

@@ -27,7 +27,7 @@ from neargate.services.ec2.selection import Fields, select
 _ASN = 64512
 
 
-@writes("CreateVpnGateway", "Type AmazonSideAsn TagSpecifications")
+@writes("CreateVpnGateway", "Type AmazonSideAsn AvailabilityZone TagSpecifications")
 def create_vpn_gateway(cx: Context, request: Json) -> Json:
     asn = int(request.get("AmazonSideAsn") or _ASN)
     if not (64512 <= asn <= 65534 or 4200000000 <= asn <= 4294967294):
@@ -40,7 +40,8 @@ def create_vpn_gateway(cx: Context, request: Json) -> Json:
         tags=tagging.given(cx, request, "vpn-gateway"),
     )
     cx.tx.put(gateway)
-    return {"VpnGateway": _described(gateway)}
+    answer = _described(gateway)
+    return {"VpnGateway": answer if gateway.tags else {m: v for m, v in answer.items() if m != "Tags"}}
 
 
 @writes("AttachVpnGateway", "VpnGatewayId VpcId")
