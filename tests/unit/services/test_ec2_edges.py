@@ -375,6 +375,14 @@ def test_a_vpc_is_attached_to_a_transit_gateway_and_routes_lead_there(ec2: Ec2) 
         "TransitGatewayAttachments"
     ]
     assert (shown["State"], shown["Association"]["State"]) == ("available", "associated")
+    (tgw_table,) = ec2("DescribeTransitGatewayRouteTables")["TransitGatewayRouteTables"]
+    named = {"TransitGatewayRouteTableId": tgw_table["TransitGatewayRouteTableId"]}
+    (user,) = ec2("GetTransitGatewayRouteTableAssociations", **named)["Associations"]
+    assert (user["TransitGatewayAttachmentId"], user["State"]) == (attachment, "associated")
+    (user,) = ec2("GetTransitGatewayRouteTablePropagations", **named)["TransitGatewayRouteTablePropagations"]
+    assert (user["ResourceId"], user["State"]) == (vpc, "enabled")
+    missing = ec2.refused("GetTransitGatewayRouteTableAssociations", TransitGatewayRouteTableId="tgw-rtb-1")
+    assert missing[0] == "InvalidRouteTableID.NotFound"
     assert ec2.refused("DeleteTransitGateway", TransitGatewayId=gateway) == (
         "IncorrectState",
         f"{gateway} has non-deleted VPC Attachments: {attachment}.",
