@@ -22,6 +22,7 @@ _LOOKUPS: dict[str, tuple[str, str, str]] = {
     "AWS::EC2::Subnet::Id": ("ec2", "DescribeSubnets", "SubnetIds"),
     "AWS::EC2::SecurityGroup::Id": ("ec2", "DescribeSecurityGroups", "GroupIds"),
     "AWS::EC2::SecurityGroup::GroupName": ("ec2", "DescribeSecurityGroups", "GroupNames"),
+    "AWS::EC2::KeyPair::KeyName": ("ec2", "DescribeKeyPairs", "KeyNames"),
     "AWS::EC2::AvailabilityZone::Name": ("ec2", "DescribeAvailabilityZones", "ZoneNames"),
 }
 

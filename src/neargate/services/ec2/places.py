@@ -47,7 +47,7 @@ def describe_account_attributes(cx: Context, request: Json) -> Json:
         "default-vpc": "none" if vpc is None else vpc.id,
         "vpc-max-security-groups-per-interface": str(SECURITY_GROUPS_PER_INTERFACE),
         "max-instances": "0",
-        "max-elastic-ips": "0",
+        "max-elastic-ips": "5",
         "vpc-max-elastic-ips": "0",
     }
     wanted = request.get("AttributeNames") or list(attributes)
