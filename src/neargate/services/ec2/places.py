@@ -48,7 +48,7 @@ def describe_account_attributes(cx: Context, request: Json) -> Json:
         "vpc-max-security-groups-per-interface": str(SECURITY_GROUPS_PER_INTERFACE),
         "max-instances": "0",
         "max-elastic-ips": "5",
-        "vpc-max-elastic-ips": "0",
+        "vpc-max-elastic-ips": "5",
     }
     wanted = request.get("AttributeNames") or list(attributes)
     for name in wanted:
