@@ -485,6 +485,50 @@ async def test_an_interface_changes_in_place(stacks: Stacks) -> None:
     assert len((await shown())["PrivateIpAddresses"]) == 2
 
 
+# -- drift -------------------------------------------------------------------------------------------------
+
+
+async def test_drift_of_a_network(stacks: Stacks) -> None:
+    net = public(
+        Address=after("Attachment", a("EIP", Domain="vpc")),
+        Nat=a("NatGateway", SubnetId=ref("Subnet"), AllocationId=att("Address", "AllocationId")),
+        Table=a("RouteTable", VpcId=ref("Vpc"), Tags=[{"Key": "Name", "Value": "main"}]),
+        Route=a(
+            "Route", RouteTableId=ref("Table"), DestinationCidrBlock="0.0.0.0/0", NatGatewayId=ref("Nat")
+        ),
+        Of=a("SubnetRouteTableAssociation", RouteTableId=ref("Table"), SubnetId=ref("Subnet")),
+        S3=a(
+            "VPCEndpoint",
+            VpcId=ref("Vpc"),
+            ServiceName="com.amazonaws.us-east-1.s3",
+            RouteTableIds=[ref("Table")],
+        ),
+    )
+    await stacks.make(**net)
+
+    async def drifts() -> dict[str, Any]:
+        """The status of each resource that is not in sync, or the paths in which one differs."""
+        await stacks.call("cloudformation", "DetectStackDrift", StackName="net")
+        found = await stacks.call("cloudformation", "DescribeStackResourceDrifts", StackName="net")
+        return {
+            one["LogicalResourceId"]: [d["PropertyPath"] for d in one.get("PropertyDifferences") or ()]
+            or one["StackResourceDriftStatus"]
+            for one in found["StackResourceDrifts"]
+            if one["StackResourceDriftStatus"] != "IN_SYNC"
+        }
+
+    assert set((await drifts()).values()) <= {"NOT_CHECKED", "UNKNOWN"}
+    vpc, subnet, table = [await stacks.physical(name) for name in ("Vpc", "Subnet", "Table")]
+    await stacks.call("ec2", "ModifyVpcAttribute", VpcId=vpc, EnableDnsHostnames={"Value": False})
+    await stacks.call("ec2", "ModifySubnetAttribute", SubnetId=subnet, MapPublicIpOnLaunch={"Value": False})
+    await stacks.call("ec2", "DeleteRoute", RouteTableId=table, DestinationCidrBlock="0.0.0.0/0")
+    await stacks.call("ec2", "DeleteNatGateway", NatGatewayId=await stacks.physical("Nat"))
+    await stacks.call("ec2", "DeleteTags", Resources=[table], Tags=[{"Key": "Name"}])
+    seen = await drifts()
+    assert (seen["Vpc"], seen["Subnet"]) == (["/EnableDnsHostnames"], ["/MapPublicIpOnLaunch"])
+    assert (seen["Route"], seen["Nat"], len(seen["Table"])) == ("DELETED", "DELETED", 1)
+
+
 # -- key pairs ---------------------------------------------------------------------------------------------
 
 
