@@ -56,7 +56,7 @@ def _propagate(want: Desired) -> Steps[Identity]:
     """The id is formed, as CloudFormation's own."""
     gateway = want.properties["VpnGatewayId"]
     yield from _propagation("Enable", gateway, want.properties["RouteTableIds"])
-    return Identity(f"{want.stack_name[:5]}-{want.logical_id[:5]}-{want.token[:12].upper()}")
+    return Identity(f"{want.stack_name[:5]}-{want.logical_id[:5]}-{want.token.replace('-', '')[:12].upper()}")
 
 
 def _propagate_anew(old: Existing, want: Desired) -> Steps[None]:
@@ -116,11 +116,17 @@ def _read_peering(existing: Existing) -> Steps[Json]:
 
 # -- transit gateways --------------------------------------------------------------------------------------
 
-_TRANSIT = (
-    "AmazonSideAsn AutoAcceptSharedAttachments DefaultRouteTableAssociation DefaultRouteTablePropagation DnsSupport "
-    "MulticastSupport SecurityGroupReferencingSupport TransitGatewayCidrBlocks VpnEcmpSupport"
-).split()
+_SWITCHES = {
+    "AutoAcceptSharedAttachments": "disable",
+    "DefaultRouteTableAssociation": "enable",
+    "DefaultRouteTablePropagation": "enable",
+    "DnsSupport": "enable",
+    "SecurityGroupReferencingSupport": "disable",
+    "VpnEcmpSupport": "enable",
+}
+"""With what a new transit gateway has, and one whose template says nothing of it any more."""
 _BLOCKS = "TransitGatewayCidrBlocks"
+_TRANSIT = (*_SWITCHES, _BLOCKS, "AmazonSideAsn", "MulticastSupport")
 
 
 def _create_transit(want: Desired) -> Steps[Identity]:
@@ -130,8 +136,9 @@ def _create_transit(want: Desired) -> Steps[Identity]:
 
 
 def _update_transit(old: Existing, want: Desired) -> Steps[None]:
-    """A switch that the template no longer has stays as it is: no default is known to the handler."""
-    options: Json = pick(want.properties, [n for n in changed(old, want, _TRANSIT) if n != _BLOCKS])
+    options: Json = {
+        name: want.properties.get(name, _SWITCHES[name]) for name in changed(old, want, _SWITCHES)
+    }
     added, removed = difference(old, want, _BLOCKS)
     options.update({f"Add{_BLOCKS}": added} if added else {})
     options.update({f"Remove{_BLOCKS}": removed} if removed else {})

@@ -372,13 +372,15 @@ async def test_a_transit_gateway_and_its_attachment_change_in_place(stacks: Stac
         placed = [ref(name) for name in subnets]
         return a("TransitGatewayAttachment", TransitGatewayId=ref("Hub"), VpcId=ref("Vpc"), SubnetIds=placed)
 
-    await stacks.make(**net, Hub=a("TransitGateway", DnsSupport="enable"), On=attached("Subnet"))
+    first = a("TransitGateway", DnsSupport="enable", VpnEcmpSupport="disable")
+    await stacks.make(**net, Hub=first, On=attached("Subnet"))
     hub = await stacks.physical("Hub")
     changed = a("TransitGateway", DnsSupport="disable", Description="hub")
     await stacks.change(**net, Hub=changed, On=attached("Other"))
     assert await stacks.physical("Hub") == hub
     shown = await one(stacks, "DescribeTransitGateways", "TransitGateways", TransitGatewayIds=[hub])
     assert (shown["Options"]["DnsSupport"], shown["Description"]) == ("disable", "hub")
+    assert shown["Options"]["VpnEcmpSupport"] == "enable"  # the property is gone: back to the default
     on = await one(stacks, "DescribeTransitGatewayVpcAttachments", "TransitGatewayVpcAttachments")
     assert on["SubnetIds"] == [await stacks.physical("Other")]
     await stacks.remove()
