@@ -83,11 +83,12 @@ class EgressOnlyGateway(Regional):
 
 @attrs.frozen(kw_only=True)
 class VpnGateway(Lingering):
-    """A virtual private gateway."""
+    """A virtual private gateway; `detached_from` is the VPC that it was attached to last."""
 
     KIND: ClassVar[str] = "ec2.vpn-gateway"
     asn: int
     vpc_id: str | None = None
+    detached_from: str | None = None
 
 
 @attrs.frozen(kw_only=True)

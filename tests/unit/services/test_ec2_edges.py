@@ -273,6 +273,8 @@ def test_a_virtual_private_gateway_is_attached_and_propagates_routes(ec2: Ec2) -
     ec2("DetachVpnGateway", **both)
     (shown,) = ec2("DescribeRouteTables", RouteTableIds=[table])["RouteTables"]
     assert shown["PropagatingVgws"] == []
+    detached = ec2("DescribeVpnGateways", Filters=[{"Name": "attachment.state", "Values": ["detached"]}])
+    assert detached["VpnGateways"][0]["VpcAttachments"] == [{"State": "detached", "VpcId": vpc}]
     ec2("DeleteVpnGateway", VpnGatewayId=made)
     assert ec2("DescribeVpnGateways")["VpnGateways"][0]["State"] == "deleted"
 

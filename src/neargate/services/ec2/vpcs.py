@@ -48,7 +48,9 @@ def create_vpc(cx: Context, request: Json) -> Json:
     cx.tx.put(vpc)
     if request.get("AmazonProvidedIpv6CidrBlock"):
         vpc, _ = cidr_blocks.give_ipv6(cx, vpc)
-    return {"Vpc": {**_described(vpc), "State": "pending"}}
+    answer = {**_described(vpc), "State": "pending"}
+    del answer["BlockPublicAccessStates"]  # only shown later
+    return {"Vpc": answer}
 
 
 def plant(cx: Context, vpc_id: str, cidr: str) -> Vpc:

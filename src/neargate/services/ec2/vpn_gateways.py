@@ -54,7 +54,7 @@ def attach_vpn_gateway(cx: Context, request: Json) -> Json:
             "VpnGatewayAttachmentLimitExceeded",
             "The maximum number of virtual private gateway attachments has been reached.",
         )
-    cx.tx.put(attrs.evolve(gateway, vpc_id=vpc.id))
+    cx.tx.put(attrs.evolve(gateway, vpc_id=vpc.id, detached_from=None))
     return {"VpcAttachment": {"State": "attaching", "VpcId": vpc.id}}
 
 
@@ -70,7 +70,7 @@ def detach_vpn_gateway(cx: Context, request: Json) -> Json:
     for table in everything(cx, RouteTable):
         if gateway.id in table.propagating:
             _propagate(cx, table, [one for one in table.propagating if one != gateway.id])
-    cx.tx.put(attrs.evolve(gateway, vpc_id=None))
+    cx.tx.put(attrs.evolve(gateway, vpc_id=None, detached_from=vpc.id))
     return {}
 
 
@@ -114,14 +114,22 @@ def _propagate(cx: Context, table: RouteTable, gateways: list[str]) -> None:
     cx.tx.put(attrs.evolve(table, propagating=tuple(gateways)))
 
 
+def _attachments(gateway: VpnGateway) -> list[dict[str, str]]:
+    """The VPC that it is attached to, or the one that it was attached to last."""
+    if gateway.vpc_id is not None:
+        return [{"State": "attached", "VpcId": gateway.vpc_id}]
+    if gateway.detached_from is not None:
+        return [{"State": "detached", "VpcId": gateway.detached_from}]
+    return []
+
+
 def _described(gateway: VpnGateway) -> Json:
-    attached = [] if gateway.vpc_id is None else [{"State": "attached", "VpcId": gateway.vpc_id}]
     return {
         "AmazonSideAsn": gateway.asn,
         "State": "available" if gateway.deleted is None else "deleted",
         "Tags": tags.upper(gateway.tags),
         "Type": "ipsec.1",
-        "VpcAttachments": attached,
+        "VpcAttachments": _attachments(gateway),
         "VpnGatewayId": gateway.id,
     }
 
@@ -129,8 +137,8 @@ def _described(gateway: VpnGateway) -> Json:
 def _fields(gateway: VpnGateway) -> Fields:
     return {
         "amazon-side-asn": str(gateway.asn),
-        "attachment.state": "attached" if gateway.vpc_id else (),
-        "attachment.vpc-id": gateway.vpc_id,
+        "attachment.state": [one["State"] for one in _attachments(gateway)],
+        "attachment.vpc-id": [one["VpcId"] for one in _attachments(gateway)],
         "availability-zone": (),
         "state": "available" if gateway.deleted is None else "deleted",
         "tags": gateway.tags,
