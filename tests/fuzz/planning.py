@@ -24,7 +24,7 @@ PLACE = evaluation.Place(
     region=_REGION,
     stack_name="fuzz",
     stack_id=f"arn:aws:cloudformation:{_REGION}:{_ACCOUNT}:stack/fuzz/0",
-    zones=evaluation.zone_names,
+    zones=lambda region: tuple(f"{region}{letter}" for letter in "abcdef"),
     export=lambda name: language.UNKNOWN,
 )
 
