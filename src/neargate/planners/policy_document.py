@@ -89,15 +89,18 @@ def malformed(message: str) -> AwsError:
     return AwsError("MalformedPolicyDocument", message)
 
 
-def parse_identity(text: str) -> Document:
-    """A policy for a role, user or managed policy. Raises MalformedPolicyDocument."""
+def parse_identity(text: str, *, managed: bool = False) -> Document:
+    """An inline or session policy, or a `managed` one. Raises MalformedPolicyDocument.
+
+    Only a managed policy must name the newest version; elsewhere a document without one is of 2008-10-17.
+    """
     raw = _load(text)
     statements = _raw_statements(raw)
     for statement in statements:
         if "Principal" in statement or "NotPrincipal" in statement:
             raise malformed("Policy document should not specify a principal.")
     version = raw.get("Version", "2008-10-17")
-    if version != "2012-10-17":
+    if managed and version != "2012-10-17":
         raise malformed("Policy document must be version 2012-10-17 or greater.")
     parsed = tuple(_statement(statement) for statement in statements)
     for found in parsed:

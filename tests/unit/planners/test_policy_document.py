@@ -79,16 +79,22 @@ def trust(**statement: Any) -> str:
             "[0-9A-Za-z]*",
         ),
         (identity(Condition={"StringEqual": {"a": "b"}}), "Invalid Condition type : StringEqual."),
-        (
-            identity().replace("2012-10-17", "2008-10-17"),
-            "Policy document must be version 2012-10-17 or greater.",
-        ),
     ],
 )
 def test_what_an_identity_policy_is_refused_for(text: str, message: str) -> None:
     with pytest.raises(AwsError) as refused:
         policy_document.parse_identity(text)
     assert (refused.value.code, refused.value.message) == ("MalformedPolicyDocument", message)
+
+
+@pytest.mark.parametrize("old", ['"Version": "2008-10-17", ', ""])
+def test_only_a_managed_policy_must_name_the_newest_version(old: str) -> None:
+    text = identity().replace('"Version": "2012-10-17", ', old)
+    assert policy_document.parse_identity(text).version == "2008-10-17"
+    with pytest.raises(AwsError) as refused:
+        policy_document.parse_identity(text, managed=True)
+    assert refused.value.message == "Policy document must be version 2012-10-17 or greater."
+    assert policy_document.parse_identity(identity(), managed=True).version == "2012-10-17"
 
 
 @pytest.mark.parametrize(

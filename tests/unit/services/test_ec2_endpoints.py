@@ -210,7 +210,26 @@ def test_awss_own_prefix_lists_are_there(ec2: Ec2) -> None:
     found = ec2("DescribePrefixLists", Filters=where(prefix_list_name=S3))["PrefixLists"]
     assert [one["PrefixListId"] for one in found] == ["pl-63a5400a"]
     own = ec2("DescribeManagedPrefixLists", Filters=where(owner_id="AWS"))["PrefixLists"]
-    assert {one["PrefixListName"] for one in own} == {S3, "com.amazonaws.us-east-1.dynamodb"}
+    cloudfront = "com.amazonaws.global.cloudfront.origin-facing"
+    assert {one["PrefixListName"] for one in own} == {S3, "com.amazonaws.us-east-1.dynamodb", cloudfront}
+
+
+def test_a_rule_lets_cloudfront_in_by_its_prefix_list(ec2: Ec2) -> None:
+    (found,) = ec2(
+        "DescribeManagedPrefixLists",
+        Filters=where(prefix_list_name="com.amazonaws.global.cloudfront.origin-facing"),
+    )["PrefixLists"]
+    assert (found["PrefixListId"], found["OwnerId"]) == ("pl-3b927c52", "AWS")
+    group = ec2("CreateSecurityGroup", GroupName="web", Description="web")["GroupId"]
+    peer = {
+        "IpProtocol": "tcp",
+        "FromPort": 443,
+        "ToPort": 443,
+        "PrefixListIds": [{"PrefixListId": "pl-3b927c52"}],
+    }
+    ec2("AuthorizeSecurityGroupIngress", GroupId=group, IpPermissions=[peer])
+    rules = ec2("DescribeSecurityGroupRules", Filters=where(group_id=group))["SecurityGroupRules"]
+    assert [rule["PrefixListId"] for rule in rules if not rule["IsEgress"]] == ["pl-3b927c52"]
 
 
 # -- flow logs ---------------------------------------------------------------------------------------------

@@ -55,6 +55,21 @@ def own(aws: Cloud, name: str = "mine", document: str = LOGS) -> str:
     return str(made["Arn"])
 
 
+def test_a_document_without_a_version_is_an_inline_policy_but_no_managed_one(aws: Cloud) -> None:
+    old = json.dumps({"Statement": json.loads(LOGS)["Statement"]})
+    aws.call("iam", "PutRolePolicy", RoleName="task", PolicyName="logs", PolicyDocument=old)
+    kept = aws.call("iam", "GetRolePolicy", RoleName="task", PolicyName="logs")["PolicyDocument"]
+    assert unquote(kept) == old
+    message = "Policy document must be version 2012-10-17 or greater."
+    assert refused(aws, "CreatePolicy", PolicyName="mine", PolicyDocument=old) == (
+        "MalformedPolicyDocument",
+        message,
+        400,
+    )
+    arn = own(aws)
+    assert refused(aws, "CreatePolicyVersion", PolicyArn=arn, PolicyDocument=old)[1] == message
+
+
 def test_an_inline_policy_is_kept_as_it_was_given(aws: Cloud) -> None:
     aws.call("iam", "PutRolePolicy", RoleName="task", PolicyName="logs", PolicyDocument=LOGS)
     assert aws.call("iam", "ListRolePolicies", RoleName="task")["PolicyNames"] == ["logs"]

@@ -107,6 +107,9 @@ def test_a_malformed_trust_policy_makes_no_role(aws: Cloud, document: str, messa
         "application-autoscaling.amazonaws.com",
         "logs.eu-west-1.amazonaws.com",
         "edgelambda.amazonaws.com",
+        "build.apprunner.amazonaws.com",
+        "tasks.apprunner.amazonaws.com",
+        "eks-fargate-pods.amazonaws.com",
         "monitoring.rds.amazonaws.com",
     ],
 )

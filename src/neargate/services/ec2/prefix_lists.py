@@ -30,6 +30,25 @@ from neargate.services.ec2.estate import (
 from neargate.services.ec2.selection import Fields, page, select
 
 _KNOWN = {("us-east-1", "s3"): "pl-63a5400a", ("us-east-1", "dynamodb"): "pl-02cd2c6b"}
+_CLOUDFRONT = "com.amazonaws.global.cloudfront.origin-facing"
+_KNOWN_CLOUDFRONT = {
+    "ap-northeast-1": "pl-58a04531",
+    "ap-northeast-2": "pl-22a6434b",
+    "ap-south-1": "pl-9aa247f3",
+    "ap-southeast-1": "pl-31a34658",
+    "ap-southeast-2": "pl-b8a742d1",
+    "ca-central-1": "pl-38a64351",
+    "eu-central-1": "pl-a3a144ca",
+    "eu-north-1": "pl-fab65393",
+    "eu-west-1": "pl-4fa04526",
+    "eu-west-2": "pl-93a247fa",
+    "eu-west-3": "pl-75b1541c",
+    "sa-east-1": "pl-5da64334",
+    "us-east-1": "pl-3b927c52",
+    "us-east-2": "pl-b6a144df",
+    "us-west-1": "pl-4ea04527",
+    "us-west-2": "pl-82a045eb",
+}
 _MOST = 1000
 
 
@@ -42,8 +61,10 @@ def service_list(region: str, service: str) -> str:
 
 
 def _service_lists(region: str) -> dict[str, str]:
-    """Id to name."""
-    return {service_list(region, s): f"com.amazonaws.{region}.{s}" for s in ("s3", "dynamodb")}
+    """Id to name: those of the gateway endpoints, and where CloudFront's requests come from."""
+    gateways = {service_list(region, s): f"com.amazonaws.{region}.{s}" for s in ("s3", "dynamodb")}
+    cloudfront = _KNOWN_CLOUDFRONT.get(region) or derived_id("pl", region, _CLOUDFRONT)
+    return {**gateways, cloudfront: _CLOUDFRONT}
 
 
 def check_exists(cx: Context, wanted: str) -> None:

@@ -102,7 +102,7 @@ def delete_policy(cx: Context, request: Json) -> Json:
 
 def check_document(text: str) -> None:
     """Refuse what is no policy, or too long for a managed one."""
-    policy_document.parse_identity(text)
+    policy_document.parse_identity(text, managed=True)
     if policy_document.size(text) > POLICY_QUOTA:
         raise limit_exceeded(f"Cannot exceed quota for PolicySize: {POLICY_QUOTA}")
 
