@@ -174,11 +174,11 @@ class MotoServices:
         from botocore import xform_name
         from botocore.exceptions import ClientError, ParamValidationError
 
-        client = self._client(account, region, service)
         asked = Asked(account, region, request)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                client = self._client(account, region, service)
                 own = added(service, name)
                 if own is not None:
                     return own(asked)
@@ -246,6 +246,7 @@ class MotoServices:
         if key not in self._clients:
             from botocore.config import Config
 
+            _require_region(region)
             client = _session().create_client(
                 service,
                 region_name=region,
@@ -265,6 +266,17 @@ def _session() -> Any:
     import botocore.session
 
     return botocore.session.Session()
+
+
+def _require_region(region: str) -> None:
+    """AWS's answer to a scope of a region that has not even a region's form, of which moto has no answer."""
+    from botocore.exceptions import UnknownRegionError
+
+    try:
+        _session().get_partition_for_region(region)
+    except UnknownRegionError as unknown:
+        message = "Credential should be scoped to a valid region."
+        raise AwsError("SignatureDoesNotMatch", message, status=403) from unknown
 
 
 def _endpoint(service: str, region: str) -> str | None:

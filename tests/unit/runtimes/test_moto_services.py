@@ -37,6 +37,16 @@ def test_a_refusal_is_an_error_of_the_service() -> None:
         assert (refused.value.code, refused.value.status) == ("NotFound", 404)
 
 
+@pytest.mark.parametrize("region", ["mars", "arn:aws:sns:us-east-1:000000000000:news", "us-east-1a"])
+def test_a_region_that_cannot_be_is_refused(region: str) -> None:
+    """As an error of the service: anything else would have a stack tried again for ever."""
+    with cloud() as aws:
+        with pytest.raises(AwsError) as refused:
+            aws.call_in(region, "sns", "ListTopics")
+        assert (refused.value.code, refused.value.status) == ("SignatureDoesNotMatch", 403)
+        assert refused.value.message == "Credential should be scoped to a valid region."
+
+
 def test_bytes_go_both_ways() -> None:
     with cloud() as aws:
         key = aws.call("kms", "CreateKey")["KeyMetadata"]["KeyId"]
