@@ -13,7 +13,22 @@ T = TypeVar("T")
 
 
 def carry_out(steps: Steps[T], cx: Context, role: str | None) -> T:
-    """Answer each call of the generator through `cx.invoke`; its return value. Raises the handler's AwsError."""
+    """Answer each call of the generator through `cx.invoke`; its return value. Raises the handler's AwsError.
+
+    A bug inside a handler, or inside the service it calls, is an InternalFailure of that handler: its resource fails
+    with the bug's name instead of being tried for ever.
+    """
+    try:
+        return _carried_out(steps, cx, role)
+    except AwsError:
+        raise
+    except Exception as bug:
+        raise AwsError(
+            "InternalFailure", f"Neargate failed inside this handler: {type(bug).__name__}: {bug}", status=500
+        ) from bug
+
+
+def _carried_out(steps: Steps[T], cx: Context, role: str | None) -> T:
     try:
         call = next(steps)
         while True:
