@@ -1,7 +1,4 @@
-"""Two stacks, one reading the other's output, by sceptre: launch, diff, change, drift, delete. Tests run in order.
-
-Sceptre is installed beside the AWS CLI (`make test`).
-"""
+"""Two stacks, one reading the other's output, by sceptre: launch, diff, change, drift, delete. Tests run in order."""
 
 from __future__ import annotations
 
@@ -9,13 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.machine import AWS, Done, Machine, run
+from tests.acceptance.machine import SCEPTRE, Done, Machine, run
 
-SCEPTRE = AWS.with_name("sceptre")
-pytestmark = [
-    pytest.mark.clients,
-    pytest.mark.skipif(not SCEPTRE.exists(), reason="no sceptre beside the AWS CLI"),
-]
+pytestmark = pytest.mark.clients
 
 FILES = {
     "config/config.yaml": """\

@@ -23,6 +23,7 @@ CHECKS = ".ci/run"  # every check and every test, on a fresh machine
 # document -> the test that runs all of its commands, from top to bottom
 RUN_AS_A_WHOLE = {
     "aws-cli.md": f"{WALK}::test_the_aws_cli_guide_from_top_to_bottom",
+    "cloudformation.md": f"{WALK}::test_the_cloudformation_guide_from_top_to_bottom",
     "getting-started.md": f"{WALK}::test_the_first_guide_from_top_to_bottom",
 }
 

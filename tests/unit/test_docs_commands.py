@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -55,8 +56,16 @@ def script(guide: Path, before: Mapping[str, str], without: frozenset[str] = fro
     return "\n".join(lines)
 
 
-def walk(machine: Machine, project: Project, text: str) -> str:
-    """Run the script in the project's directory; what it printed. It must succeed."""
+def write_files(guide: Path, folder: Path) -> None:
+    """The `yaml` blocks of a guide as files: the first line of each is a comment, its name."""
+    for name, text in re.findall(
+        r"^```yaml\n# (\S+)\n(.*?)^```$", guide.read_text(), re.MULTILINE | re.DOTALL
+    ):
+        (folder / name).write_text(text)
+
+
+def walk(machine: Machine, folder: Path, text: str) -> str:
+    """Run the script in the reader's directory; what it printed. It must succeed."""
     environment = {
         **machine.environment,
         "PATH": f"{NEARGATE.parent}:{AWS.parent}:{os.environ['PATH']}",
@@ -68,7 +77,7 @@ def walk(machine: Machine, project: Project, text: str) -> str:
     }
     done = subprocess.run(
         ["bash", "-c", text],
-        cwd=project.folder,
+        cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -84,7 +93,7 @@ def walk(machine: Machine, project: Project, text: str) -> str:
 @pytest.mark.engine
 @pytest.mark.clients
 def test_the_aws_cli_guide_from_top_to_bottom(machine: Machine, project: Project) -> None:
-    said = walk(machine, project, script(GUIDES / "aws-cli.md", before={}))
+    said = walk(machine, project.folder, script(GUIDES / "aws-cli.md", before={}))
     assert "Successfully created/updated stack - ProductService-Pipeline" in said
     assert "Deploy_PROD\tSucceeded" in said
     assert "GET /hello" in said
@@ -95,6 +104,38 @@ def test_the_aws_cli_guide_from_top_to_bottom(machine: Machine, project: Project
     assert '"Stacks": []' in last
 
 
+def after(said: str, command: str) -> str:
+    """What a command printed, up to the next one."""
+    return said.partition(f"+ {command}")[2].partition("\n+ ")[0]
+
+
+@pytest.mark.clients
+def test_the_cloudformation_guide_from_top_to_bottom(machine: Machine, tmp_path: Path) -> None:
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    guide = GUIDES / "cloudformation.md"
+    write_files(guide, folder)
+    said = walk(machine, folder, script(guide, before={}))
+    stacks = after(said, "aws cloudformation describe-stacks --query")
+    assert stacks.count("CREATE_COMPLETE") == 2
+    change_set = after(said, "aws cloudformation describe-change-set --stack-name shop")
+    assert '"BeforeValue": "7"' in change_set
+    assert '"AfterValue": "30"' in change_set
+    assert '"StackDriftStatus": "DRIFTED"' in after(
+        said, "aws cloudformation describe-stack-drift-detection-status"
+    )
+    drifts = after(said, "aws cloudformation describe-stack-resource-drifts")
+    assert '"ExpectedValue": "30"' in drifts
+    assert '"ActualValue": "14"' in drifts
+    groups = after(said, "aws logs describe-log-groups --log-group-name-prefix /looked-up")
+    assert groups.split()[-4:] == ["/looked-up/invoices", "7", "/looked-up/orders", "7"]
+    assert "Waiter StackUpdateComplete failed" in said
+    assert "OperationId" in after(said, "aws cloudformation rollback-stack --stack-name careful")
+    assert '"Deny' in after(said, "aws cloudformation get-stack-policy").replace("\\", "")
+    instances = after(said, "aws cloudformation list-stack-instances")
+    assert instances.count("111111111111") == 2
+
+
 @pytest.mark.engine
 def test_the_first_guide_from_top_to_bottom(machine: Machine, project: Project) -> None:
     change = "echo '# Changed.' >> product_service/app.py"
@@ -103,7 +144,7 @@ def test_the_first_guide_from_top_to_bottom(machine: Machine, project: Project) 
         before={"git commit --all --message 'A new release'": change},
         without=frozenset({"make demo"}),
     )
-    said = walk(machine, project, text)
+    said = walk(machine, project.folder, text)
     assert "This machine can deliver: neargate up DIR" in said
     assert said.count("✓ ProductService-DEV   http://172.31.") == 2
     assert said.count("✓ ProductService-PROD  http://172.31.") == 2
