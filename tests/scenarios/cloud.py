@@ -53,12 +53,14 @@ PATIENCE = 4 * 3600.0  # virtual seconds
 class CutStore(SqliteStore):
     """The store, until the cut: the process does not hear that its last write was kept, and writes nothing more.
 
-    `cut_after(n)` counts from now on; `cut` is set when it happens.
+    `cut_after(n)` counts from now on; `cut` is set when it happens. `witness` sees the records as each write leaves
+    them, on the writer's thread: also those that share a commit, which no reader can tell apart.
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         super().__init__(path, clock)
         self.cut = asyncio.Event()
+        self.witness: Callable[[Reader], None] = lambda view: None
         self._left: int | None = None
 
     def cut_after(self, writes: int) -> None:
@@ -70,9 +72,15 @@ class CutStore(SqliteStore):
         if self._left is not None:
             self._left -= 1
         last = self._left == 0
+
+        def witnessed(tx: Tx) -> T:
+            done = work(tx)
+            self.witness(tx)
+            return done
+
         try:
             with loop().hold():
-                return await super().write(work)
+                return await super().write(witnessed)
         finally:
             if last:
                 self.cut.set()
@@ -182,7 +190,7 @@ class RunningCloud:
 
     def moving(self) -> list[str]:
         """What is under way: stack operations, executions that wait for nobody, tasks that are to stop."""
-        return self.store.read(_moving)
+        return self.store.read(moving)
 
     def containers(self) -> list[str]:
         """The images of the containers that run, in alphabetical order."""
@@ -195,7 +203,8 @@ async def _nothing_to_prune() -> dict[str, Any]:
     return {}
 
 
-def _moving(view: Reader) -> list[str]:
+def moving(view: Reader) -> list[str]:
+    """What is under way in these records. Empty is final: nothing is made or let go of any more by itself."""
     stacks = [f"stack {s.name} is {s.status}" for s in view.scan(Stack) if s.operation is not None]
     executions = [f"execution {e.number}" for e in view.scan(Execution) if e.active and not _waits(view, e)]
     tasks = [

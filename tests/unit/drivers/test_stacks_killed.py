@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from neargate.gateway.api import DEFAULT_ACCOUNT, DEFAULT_REGION, root
 from neargate.model.cloudformation import StackResource
-from tests.scenarios.cloud import RunningCloud, running_cloud
+from neargate.model.ecs import ServiceTask, Task
+from neargate.model.records import Reader
+from tests.scenarios.cloud import RunningCloud, moving, running_cloud
 from tests.scenarios.script import SHARED
 from tests.scenarios.virtual_time import run
 from tests.scenarios.wording import Wording
@@ -46,6 +48,27 @@ class Story:
     child: str = ""
 
 
+class Rests:
+    """What is kept at each moment at which nothing moves, from the last step on: any of them can be the picture's."""
+
+    def __init__(self) -> None:
+        self.kept: set[frozenset[str]] = set()
+        self._began = False
+
+    def look(self, view: Reader) -> None:
+        """A `witness` of the store."""
+        if moving(view):
+            self._began = True
+        elif self._began:
+            self.kept.add(kept(view))
+
+
+def kept(view: Reader) -> frozenset[str]:
+    """The keys of what stacks and services make and let go of."""
+    records = [record for kind in (StackResource, ServiceTask, Task) for record in view.scan(kind)]
+    return frozenset(f"{record.KIND} {record.key}" for record in records)
+
+
 async def play(cloud: RunningCloud, step: Step) -> None:
     await cloud.aws("cloudformation", step.operation, StackName="x", **step.request)
 
@@ -62,15 +85,20 @@ async def told(story: Story, cut_after: int | None) -> tuple[Json, bool]:
             await play(cloud, await filled(cloud, step))
             await cloud.settle()
         last = await filled(cloud, story.last)
+        rests = Rests()
+        cloud.store.witness = rests.look
         if cut_after is not None:
             cloud.store.cut_after(cut_after)
         cut = await settled_or_cut(cloud, last)
         if cut:
             await cloud.kill()
             await cloud.start()
+            cloud.store.witness = rests.look
             await cloud.settle()
         await cloud.until(lambda: not cloud.moving())
-        return await picture(cloud, await stack_id(cloud)), cut
+        seen = await picture(cloud, await stack_id(cloud))
+        assert rests.kept <= {cloud.store.read(kept)}, "something came or went after nothing had moved"
+        return seen, cut
 
 
 async def filled(cloud: RunningCloud, step: Step) -> Step:
