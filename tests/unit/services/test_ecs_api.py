@@ -10,9 +10,10 @@ from typing import Any
 import attrs
 import pytest
 
-from neargate.model.ecs import Service, Task
+from neargate.model.ecs import Service, ServiceTask, Task
 from neargate.model.errors import AwsError
-from tests.unit.services.cloud import Cloud, cloud
+from neargate.model.records import Tx
+from tests.unit.services.cloud import ACCOUNT, REGION, Cloud, cloud
 
 PREFIX = "arn:aws:ecs:us-east-1:000000000000:"
 TRUST = {
@@ -524,3 +525,21 @@ def test_the_counts_of_a_cluster_follow_its_tasks(ecs: Ecs) -> None:
     (shown,) = ecs("DescribeClusters", clusters=["c"], include=["STATISTICS"])["clusters"]
     assert (shown["runningTasksCount"], shown["pendingTasksCount"]) == (1, 1)
     assert {"name": "runningFargateTasksCount", "value": "1"} in shown["statistics"]
+
+
+def test_a_service_that_goes_at_once_lets_go_of_tasks_that_have_just_stopped(ecs: Ecs) -> None:
+    """A link to a stopped task that outlived its service would count against the next one of that name."""
+    ecs("CreateCluster", clusterName="c")
+    ecs.register()
+    ecs.service(desiredCount=0)
+    arn = ecs.run()[0]["taskArn"]
+
+    def stopped_in_service(tx: Tx) -> None:
+        (task,) = tx.scan(Task)
+        assert task.arn == arn
+        tx.put(attrs.evolve(task, service="web", status="STOPPED", desired_status="STOPPED"))
+        tx.put(ServiceTask(account=ACCOUNT, region=REGION, cluster="c", service="web", task=task.id))
+
+    ecs.aws.write(stopped_in_service)
+    assert ecs("DeleteService", cluster="c", service="web")["service"]["status"] == "INACTIVE"
+    assert ecs.aws.store.read(lambda view: view.scan(ServiceTask)) == []

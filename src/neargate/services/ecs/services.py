@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from neargate.model import tags
-from neargate.model.ecs import Cluster, Service
+from neargate.model.ecs import Cluster, Service, ServiceTask
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
@@ -211,6 +211,9 @@ def delete_service(cx: Context, request: Json) -> Json:
         if service.desired > 0 and not request.get("force"):
             raise invalid("The service cannot be stopped while it is scaled above 0.")
         lives = any(task.status != "STOPPED" for task in tasks_of(cx, service))
+        if not lives:  # nobody counts how its last tasks ended
+            for link in cx.tx.scan(ServiceTask, service.key + "/"):
+                cx.tx.delete(ServiceTask, link.key)
         service = attrs.evolve(
             service,
             desired=0,
