@@ -154,7 +154,12 @@ class _Cloud:
             _ACCOUNT, _REGION, name, "0" * 8, "CREATE_COMPLETE", 0.0, input=given, principal=_CALLER.principal
         )
         place = evaluation.Place(
-            _ACCOUNT, _REGION, name, stack.id, evaluation.zone_names, lambda export: None
+            _ACCOUNT,
+            _REGION,
+            name,
+            stack.id,
+            lambda region: (f"{region}a", f"{region}b"),
+            lambda export: None,
         )
 
         def put(tx: Tx) -> None:
