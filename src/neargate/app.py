@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from neargate.gateway.git_http import GitHttp
 
 log = structlog.get_logger()
+
+_THREADS = 64  # for what is slow or waits, as SQS's long polls do; a thread is made when it is first needed
 
 OWNER_LABEL = "dev.neargate.owner"
 
@@ -84,6 +87,7 @@ class Server:
     async def _serve(self, announce: bool) -> None:
         assert self._socket is not None
         host, port = self._socket.getsockname()[:2]
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "neargate-heavy"))
         moto = MotoServices()
         settings = Settings(host=host, port=port, pace=self._options.pace, moto=moto.installed)
         clock, ids = SystemClock(), SystemIds()
@@ -105,6 +109,7 @@ class Server:
                     self._plant_loops(store, dispatcher, clock, ids, blobs, repositories, front), server
                 )
                 self._start(self._take_missed_pushes(git), server)
+                self._start(asyncio.to_thread(moto.warm, store), server)
                 await self._answer(server, settings, announce)
         finally:
             store.close()

@@ -25,6 +25,7 @@ import structlog
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.moto import SERVICES, MotoRequest
 from neargate.model.operations import Context, Operation
+from neargate.model.ports import Store
 from neargate.model.records import Json, Tx
 from neargate.runtimes import event_delivery, firehose_delivery, moto_posts
 from neargate.runtimes.moto_corrections import Asked, added, corrected, prepared
@@ -216,8 +217,20 @@ class MotoServices:
 
     # -- loading --------------------------------------------------------------------------------------------------
 
+    def warm(self, store: Store) -> None:
+        """Make again what recorded requests made, where there are any, before somebody waits for it. Takes seconds
+        where there are many: for a thread of its own."""
+        records = store.read(lambda view: view.scan(MotoRequest)) if self.installed else []
+        if records:
+            with self._lock:
+                self._load_from(records)
+
     def _load(self, cx: Context) -> None:
         """Import moto and make again what the recorded requests made. Done once."""
+        if self._stubber is None:
+            self._load_from(cx.tx.scan(MotoRequest))
+
+    def _load_from(self, records: list[MotoRequest]) -> None:
         if self._stubber is not None:
             return
         with warnings.catch_warnings():
@@ -231,7 +244,7 @@ class MotoServices:
         stubber = BotocoreStubber()
         stubber.enabled = True
         self._random, self._stubber = mock_random, stubber
-        for record in cx.tx.scan(MotoRequest):
+        for record in records:
             self._number = record.number
             mock_random.seed(record.number)
             try:

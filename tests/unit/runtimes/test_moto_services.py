@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import inspect
 import re
@@ -11,9 +12,10 @@ import attrs
 import pytest
 
 from neargate.model.errors import AwsError
-from neargate.model.moto import SERVICES
+from neargate.model.moto import SERVICES, MotoRequest
 from neargate.resources import registry
 from neargate.runtimes.moto_services import MotoServices
+from neargate.services.dispatch import Dispatcher
 from tests.unit.services.cloud import Cloud, cloud
 
 pytestmark = pytest.mark.skipif(
@@ -85,6 +87,22 @@ def test_what_was_made_comes_back_with_the_same_ids(tmp_path: Path) -> None:
     found = second.call("sns", "ListSubscriptionsByTopic", TopicArn=topic)["Subscriptions"]
     assert [s["SubscriptionArn"] for s in found] == [subscription]
     assert second.call("kms", "DescribeKey", KeyId=key)["KeyMetadata"]["Arn"] == key
+    second.store.close()
+
+
+def test_it_can_be_made_again_before_somebody_asks(tmp_path: Path) -> None:
+    first = Cloud(tmp_path)
+    topic = first.call("sns", "CreateTopic", Name="news")["TopicArn"]
+    first.store.close()
+
+    second = Cloud(tmp_path)
+    moto = MotoServices()
+    moto.warm(second.store)
+    aws = Dispatcher(second.store, second.clock, second.ids, second.blobs, second.dispatcher.settings, moto)
+    another = asyncio.run(aws.call(second.caller, "sns", "CreateTopic", {"Name": "more"}))["TopicArn"]
+    found = asyncio.run(aws.call(second.caller, "sns", "ListTopics", {}))["Topics"]
+    assert sorted(t["TopicArn"] for t in found) == sorted([topic, another])
+    assert [record.number for record in second.store.read(lambda view: view.scan(MotoRequest))] == [1, 2]
     second.store.close()
 
 
