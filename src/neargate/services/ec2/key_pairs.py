@@ -2,15 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-
-import attrs
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-
 from neargate.model import tags
 from neargate.model.ec2_assets import KeyPair
 from neargate.model.errors import AwsError, not_implemented
@@ -20,18 +11,6 @@ from neargate.services.ec2 import tagging
 from neargate.services.ec2.estate import chosen, everything, invalid, new_id, not_found, reads, writes
 from neargate.services.ec2.selection import Fields, select
 
-_PublicKey = rsa.RSAPublicKey | ed25519.Ed25519PublicKey
-_BITS = 2048
-
-
-@attrs.frozen
-class _New:
-    """A key that was just made: its private half as AWS hands it out, and what is kept."""
-
-    material: str
-    fingerprint: str
-    public: str
-
 
 @writes("CreateKeyPair", "KeyName KeyType KeyFormat TagSpecifications")
 def create_key_pair(cx: Context, request: Json) -> Json:
@@ -40,7 +19,9 @@ def create_key_pair(cx: Context, request: Json) -> Json:
         raise not_implemented(f"ec2:CreateKeyPair with KeyFormat {request['KeyFormat']}", "ec2")
     kind = request.get("KeyType") or "rsa"
     _check_name(cx, request["KeyName"])
-    new = _ed25519_key() if kind == "ed25519" else _rsa_key()
+    from neargate.services.ec2 import key_material  # 12 MB that a server without key pairs does not hold
+
+    new = key_material.ed25519_key() if kind == "ed25519" else key_material.rsa_key()
     pair = _recorded(cx, request, kind, new.fingerprint, new.public)
     return {**_named(pair), "KeyMaterial": new.material}
 
@@ -49,9 +30,10 @@ def create_key_pair(cx: Context, request: Json) -> Json:
 def import_key_pair(cx: Context, request: Json) -> Json:
     """The public half comes in OpenSSH's form, or as base64 of its DER."""
     _check_name(cx, request["KeyName"])
-    key = _read(bytes(request["PublicKeyMaterial"]).strip())
-    kind = "rsa" if isinstance(key, rsa.RSAPublicKey) else "ed25519"
-    return _named(_recorded(cx, request, kind, _imported_fingerprint(key), _openssh(key)))
+    from neargate.services.ec2 import key_material
+
+    kind, fingerprint, public = key_material.imported(bytes(request["PublicKeyMaterial"]).strip())
+    return _named(_recorded(cx, request, kind, fingerprint, public))
 
 
 @writes("DeleteKeyPair", "KeyName KeyPairId")
@@ -101,57 +83,6 @@ def _recorded(cx: Context, request: Json, kind: str, fingerprint: str, public: s
     )
     cx.tx.put(pair)
     return pair
-
-
-# -- keys --------------------------------------------------------------------------------------------------
-
-
-def _rsa_key() -> _New:
-    """Its fingerprint is the SHA-1 of the private key in PKCS #8, DER."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-    der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    digest = hashlib.sha1(der, usedforsecurity=False)
-    return _New(pem.decode().strip(), _colons(digest.hexdigest()), _openssh(key.public_key()))
-
-
-def _ed25519_key() -> _New:
-    key = ed25519.Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-    return _New(pem.decode(), _imported_fingerprint(key.public_key()), _openssh(key.public_key()))
-
-
-def _read(material: bytes) -> _PublicKey:
-    key: object = None
-    try:
-        if material.startswith(b"ssh-"):
-            key = serialization.load_ssh_public_key(material)
-        else:
-            key = serialization.load_der_public_key(base64.b64decode(material, validate=True))
-    except (ValueError, UnsupportedAlgorithm):
-        pass  # refused below
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return key
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size in (1024, 2048, 4096):
-        return key
-    raise AwsError("InvalidKey.Format", "Key is not in valid OpenSSH public key format")
-
-
-def _imported_fingerprint(key: _PublicKey) -> str:
-    """RSA: the MD5 of the public key in DER. ED25519, also a new one: the base64 SHA-256 of OpenSSH's blob."""
-    if isinstance(key, rsa.RSAPublicKey):
-        der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return _colons(hashlib.md5(der, usedforsecurity=False).hexdigest())
-    blob = base64.b64decode(_openssh(key).split()[1])
-    return base64.b64encode(hashlib.sha256(blob).digest()).decode()
-
-
-def _openssh(key: _PublicKey) -> str:
-    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-
-
-def _colons(digest: str) -> str:
-    return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
 
 
 # -- describing --------------------------------------------------------------------------------------------
