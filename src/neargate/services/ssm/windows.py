@@ -73,6 +73,12 @@ def delete_maintenance_window(cx: Context, request: Json) -> Json:
     return {"WindowId": request["WindowId"]}
 
 
+_IDENTITY = frozenset(
+    "Name Description Enabled Duration Cutoff Schedule ScheduleTimezone ScheduleOffset EndDate StartDate".split()
+)
+"""What a list shows of a window; the rest is GetMaintenanceWindow's."""
+
+
 @operation("ssm", "DescribeMaintenanceWindows", reads=True)
 def describe_maintenance_windows(cx: Context, request: Json) -> Json:
     if request.get("Filters"):
@@ -81,7 +87,10 @@ def describe_maintenance_windows(cx: Context, request: Json) -> Json:
     shown, token = page(
         windows, lambda each: each.key, request.get("NextToken"), request.get("MaxResults", 50)
     )
-    identities = [{"WindowId": each.id, **each.settings} for each in shown]
+    identities = [
+        {"WindowId": each.id, **{name: value for name, value in each.settings.items() if name in _IDENTITY}}
+        for each in shown
+    ]
     return {"WindowIdentities": identities, **({"NextToken": token} if token else {})}
 
 
@@ -103,7 +112,8 @@ def update_maintenance_window_target(cx: Context, request: Json) -> Json:
     changes = settings_of(request, "WindowId", "WindowTargetId", "Replace")
     kept = {"ResourceType": old.settings["ResourceType"]} if request.get("Replace") else old.settings
     cx.tx.put(attrs.evolve(old, settings={**kept, **changes}))
-    return {"WindowId": request["WindowId"], "WindowTargetId": old.id, **kept, **changes}
+    shown = {name: value for name, value in {**kept, **changes}.items() if name != "ResourceType"}
+    return {"WindowId": request["WindowId"], "WindowTargetId": old.id, **shown}
 
 
 @operation("ssm", "DeregisterTargetFromMaintenanceWindow")
@@ -150,7 +160,8 @@ def update_maintenance_window_task(cx: Context, request: Json) -> Json:
     changes = settings_of(request, "WindowId", "WindowTaskId", "Replace")
     kept = {"TaskType": old.settings["TaskType"]} if request.get("Replace") else old.settings
     cx.tx.put(attrs.evolve(old, settings={**kept, **changes}))
-    return {"WindowId": request["WindowId"], "WindowTaskId": old.id, **kept, **changes}
+    shown = {name: value for name, value in {**kept, **changes}.items() if name != "TaskType"}
+    return {"WindowId": request["WindowId"], "WindowTaskId": old.id, **shown}
 
 
 @operation("ssm", "DeregisterTaskFromMaintenanceWindow")
