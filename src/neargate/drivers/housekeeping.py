@@ -10,8 +10,10 @@ from neargate.model import ecr, s3
 from neargate.model.cloudformation import NOTIFICATIONS
 from neargate.model.operations import Caller
 from neargate.model.ports import Clock, Store
+from neargate.model.servicediscovery import OPERATIONS
 from neargate.services.dispatch import Dispatcher
 from neargate.services.logs.retention import expire
+from neargate.services.servicediscovery.operations import KEPT
 from neargate.services.sts.issue import sweep
 from neargate.store.blobs import BlobDirectory
 
@@ -44,6 +46,7 @@ class Housekeeping:
         await self._store.write(lambda tx: sweep(self._dispatcher.context(tx, _NOBODY)))
         await self._store.write(lambda tx: tx.drop_entries("api", before=self._clock.now() - TRAIL))
         await self._store.write(lambda tx: tx.drop_entries(NOTIFICATIONS, before=self._clock.now() - UNSENT))
+        await self._store.write(lambda tx: tx.drop_entries(OPERATIONS, before=self._clock.now() - KEPT))
         await asyncio.to_thread(self._collect)
 
     def _collect(self) -> None:

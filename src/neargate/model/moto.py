@@ -9,7 +9,7 @@ import attrs
 # botocore's names of the services that moto may answer. Never one that the delivery itself needs.
 SERVICES = frozenset(
     "acm apigateway cloudwatch dynamodb dynamodbstreams efs es events firehose kinesis kms opensearch redshift "
-    "resource-groups route53 scheduler servicediscovery sns sqs stepfunctions".split()
+    "resource-groups route53 scheduler sns sqs stepfunctions".split()
 )
 
 

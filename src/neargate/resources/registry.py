@@ -48,7 +48,7 @@ MOTO = frozenset(
     "AWS::" + name
     for name in (
         "ApiGateway CertificateManager CloudWatch DynamoDB EFS Elasticsearch Events KMS Kinesis KinesisFirehose "
-        "OpenSearchService Redshift ResourceGroups Route53 SNS SQS Scheduler ServiceDiscovery StepFunctions"
+        "OpenSearchService Redshift ResourceGroups Route53 SNS SQS Scheduler StepFunctions"
     ).split()
 )
 

@@ -1,7 +1,4 @@
-"""AWS::ServiceDiscovery: namespaces, services and instances, over the Cloud Map that moto answers.
-
-They are kept and shown. No task registers itself and no resolver answers for a namespace.
-"""
+"""AWS::ServiceDiscovery: Cloud Map's namespaces, services and instances."""
 
 from __future__ import annotations
 
@@ -71,7 +68,7 @@ def _namespace(kind: str, *more: str) -> ResourceType:
 
 # -- service -------------------------------------------------------------------------------------------------
 
-_GIVEN = ("Description", "DnsConfig", "HealthCheckConfig", "HealthCheckCustomConfig", "NamespaceId", "Type")
+_GIVEN = ("Description", "DnsConfig", "HealthCheckCustomConfig", "NamespaceId", "Type")
 
 
 def _create_service(want: Desired) -> Steps[Identity]:
@@ -83,18 +80,39 @@ def _create_service(want: Desired) -> Steps[Identity]:
         CreatorRequestId=want.token[-64:],
         **_TAGS.at_create(want),
     )
-    return Identity(answer["Service"]["Id"])
+    id = answer["Service"]["Id"]
+    if want.properties.get("ServiceAttributes"):
+        request = {"ServiceId": id, "Attributes": _texts(want.properties["ServiceAttributes"])}
+        yield Call("servicediscovery", "UpdateServiceAttributes", request)
+    return Identity(id)
+
+
+def _texts(attributes: Json) -> Json:
+    return {name: str(value) for name, value in attributes.items()}
 
 
 def _update_service(old: Existing, want: Desired) -> Steps[None]:
     was, now = old.desired.properties, want.properties
-    if changed(was, now, "Description", "DnsConfig", "HealthCheckConfig"):
-        change: Json = pick(now, ("Description", "HealthCheckConfig"))
+    if changed(was, now, "Description", "DnsConfig"):
+        change: Json = {"Description": now.get("Description", "")}
         if "DnsConfig" in now:
             change["DnsConfig"] = without(now["DnsConfig"], "NamespaceId", "RoutingPolicy")
         yield call("servicediscovery", "UpdateService", {"Id": old.id, "Service": change})
+    yield from _change_attributes(old, want)
     arn = f"arn:aws:servicediscovery:{want.region}:{want.account}:service/{old.id}"
     yield from _TAGS.change(old, want, arn)
+
+
+def _change_attributes(old: Existing, want: Desired) -> Steps[None]:
+    was = _texts(old.desired.properties.get("ServiceAttributes") or {})
+    now = _texts(want.properties.get("ServiceAttributes") or {})
+    gone = sorted(was.keys() - now.keys())
+    if gone:
+        request: Json = {"ServiceId": old.id, "Attributes": gone}
+        yield Call("servicediscovery", "DeleteServiceAttributes", request)
+    if now and now != was:
+        request = {"ServiceId": old.id, "Attributes": now}
+        yield Call("servicediscovery", "UpdateServiceAttributes", request)
 
 
 def _read_service(existing: Existing) -> Steps[Json]:
@@ -110,7 +128,7 @@ def _delete_service(existing: Existing) -> Steps[None]:
 
 
 def _register(want: Desired) -> Steps[Identity]:
-    attributes = {name: str(value) for name, value in want.properties["InstanceAttributes"].items()}
+    attributes = _texts(want.properties["InstanceAttributes"])
     request = {"ServiceId": want.properties["ServiceId"], "InstanceId": want.name, "Attributes": attributes}
     yield Call("servicediscovery", "RegisterInstance", request)
     return Identity(want.name or "")
@@ -137,7 +155,7 @@ TYPES = by_name(
     _namespace("PublicDns", "Properties"),
     ResourceType(
         type="AWS::ServiceDiscovery::Service",
-        honoured=frozenset({*_GIVEN, "Name", "Tags"}),
+        honoured=frozenset({*_GIVEN, "Name", "ServiceAttributes", "Tags"}),
         naming=Naming("Name", max_length=64),
         create=_create_service,
         read=_read_service,

@@ -183,58 +183,6 @@ async def test_a_health_check(stacks: Stacks) -> None:
         await stacks.call("route53", "GetHealthCheck", HealthCheckId=name)
 
 
-# -- Cloud Map -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("kind", "more"), [("Http", {}), ("PrivateDns", {"Vpc": "vpc-1"}), ("PublicDns", {})]
-)
-async def test_a_namespace_with_a_service_and_an_instance(
-    stacks: Stacks, kind: str, more: dict[str, Any]
-) -> None:
-    def namespace(description: str, **pairs: str) -> dict[str, Any]:
-        return resource(
-            f"ServiceDiscovery::{kind}Namespace",
-            Name="shop.local",
-            Description=description,
-            Tags=tags(**pairs),
-            **more,
-        )
-
-    def service(ttl: int) -> dict[str, Any]:
-        dns = {"DnsRecords": [{"Type": "A", "TTL": ttl}], "RoutingPolicy": "MULTIVALUE"}
-        given = {} if kind == "Http" else {"DnsConfig": dns}
-        return resource("ServiceDiscovery::Service", Name="web", NamespaceId={"Ref": "Space"}, **given)
-
-    instance = resource(
-        "ServiceDiscovery::Instance",
-        ServiceId={"Ref": "Web"},
-        InstanceId="one",
-        InstanceAttributes={"AWS_INSTANCE_IPV4": "10.0.0.1"},
-    )
-    await stacks.make(Space=namespace("one", a="1"), Web=service(10), One=instance)
-    template = {"Space": namespace("two", b="2"), "Web": service(20), "One": instance}
-    said = await stacks.outputs(
-        template,
-        Space={"Fn::GetAtt": ["Space", "Arn"]},
-        Id={"Fn::GetAtt": ["Web", "Id"]},
-    )
-    space = await stacks.physical("Space")
-    assert said["Space"].endswith(f":namespace/{space}")
-    assert said["Id"] == await stacks.physical("Web")
-    listed = await stacks.call("servicediscovery", "ListTagsForResource", ResourceARN=said["Space"])
-    assert own(listed["Tags"]) == {"b": "2"}
-    found = (await stacks.call("servicediscovery", "GetNamespace", Id=space))["Namespace"]
-    assert found["Description"] == "two"
-    if kind != "Http":
-        web = (await stacks.call("servicediscovery", "GetService", Id=said["Id"]))["Service"]
-        assert web["DnsConfig"]["DnsRecords"] == [{"Type": "A", "TTL": 20}]
-        zone_id = (await stacks.outputs(template, Zone={"Fn::GetAtt": ["Space", "HostedZoneId"]}))["Zone"]
-        assert zone_id
-    await stacks.remove()
-    assert (await stacks.call("servicediscovery", "ListNamespaces"))["Namespaces"] == []
-
-
 # -- search and warehouses -----------------------------------------------------------------------------------
 
 
