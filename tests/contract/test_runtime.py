@@ -97,6 +97,13 @@ async def _hog(process: Process) -> int:
     return 0
 
 
+async def _burn(process: Process) -> int:
+    process.allocate(64)
+    process.burn(1.0)
+    await process.trap("SIGTERM").wait()
+    return 0
+
+
 PROGRAMS: Mapping[str, tuple[tuple[str, ...], Program]] = {
     "greet": (("sh", "-c", "echo one; sleep 0.05; echo two >&2; sleep 0.05; echo three; exit 3"), _greet),
     "serve": (("python3", "-c", _SERVER), _serve),
@@ -105,6 +112,7 @@ PROGRAMS: Mapping[str, tuple[tuple[str, ...], Program]] = {
     "long": (("python3", "-c", _LONG), exits(0, "x" * 40000, "no end")),
     "hog": (("python3", "-c", "held = bytearray(300 << 20)"), _hog),
     "deaf": (("sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"), never_ends()),
+    "burn": (("python3", "-c", "held = bytearray(64 << 20)\nwhile True: pass"), _burn),
     "missing": (("/no/such/program",), cannot_start("exec: /no/such/program: no such file or directory")),
 }
 
@@ -575,3 +583,21 @@ async def test_a_container_that_ends_while_no_engine_runs_is_known_afterwards(
     await private_only.stop()
     os.kill(state.pid, signal.SIGTERM)
     assert (await engine_only.wait(container)).exit_code == 7
+
+
+async def test_what_a_container_uses_is_measured(subject: Subject) -> None:
+    container = await subject.run("burn")
+    state = await subject.runtime.inspect(container)
+    first = await subject.runtime.stats(state)
+    assert first is not None
+    async with asyncio.timeout(20):
+        while (later := await subject.runtime.stats(state)) is not None:
+            if later.cpu_ns >= first.cpu_ns + 20_000_000 and later.memory_bytes >= 64 << 20:
+                break
+            await asyncio.sleep(0.02)
+    assert later is not None
+    assert later.memory_bytes < 256 << 20
+    assert later.cpu_ns - first.cpu_ns <= (later.at - first.at) * 2e9
+    await subject.runtime.kill(container)
+    await subject.runtime.wait(container)
+    assert await subject.runtime.stats(await subject.runtime.inspect(container)) is None

@@ -8,9 +8,12 @@ record reads it inside the same transaction, so no lost update is possible.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import attrs
+
+if TYPE_CHECKING:
+    from neargate.model.cloudwatch import MetricPoint
 
 Json = dict[str, Any]
 
@@ -95,6 +98,12 @@ class Reader(Protocol):
         (timestamp, seq) in the direction of reading.
         """
 
+    def metric_series(self, prefix: str) -> list[tuple[str, int]]:
+        """The keys of metric series that start with `prefix`, in order, with the time of their last data point."""
+
+    def metric_points(self, series: str, start: int, end: int) -> list[MetricPoint]:
+        """A series' data points with `start <= at < end`, by time."""
+
 
 class Tx(Reader, Protocol):
     """A transaction: all of it is kept, or nothing."""
@@ -116,6 +125,13 @@ class Tx(Reader, Protocol):
 
     def drop_log_events(self, stream: str, *, before: int | None = None) -> int:
         """Delete a stream's events, or those with a timestamp before `before`; how many."""
+
+    def add_metric_points(self, series: str, points: Iterable[MetricPoint]) -> None:
+        """Add to a series; what is there already of the same time, resolution and unit is combined with it."""
+
+    def roll_up_metric_points(self, resolution: int, into: int | None, *, before: int) -> int:
+        """Combine all data points of a resolution from before that time into those of a coarser one (None: drop
+        them); how many went."""
 
 
 class Blobs(Protocol):

@@ -209,6 +209,19 @@ class ExecResult:
 
 
 @attrs.frozen
+class ContainerStats:
+    """What a container has used by `at`: CPU time in nanoseconds and bytes of its network since it was started,
+    and bytes of memory, without the page cache that the kernel would give back."""
+
+    at: float
+    cpu_ns: int
+    memory_bytes: int
+    received: int
+    """By all containers of its sandbox together."""
+    sent: int
+
+
+@attrs.frozen
 class LogLine:
     """One line without its line end. `timestamp` (ns) is unique and rising within a container."""
 
@@ -359,6 +372,11 @@ class Runtime(Protocol):
 
         Ports on the sandbox's loopback only are left out: nobody outside could reach them. Sends nothing.
         """
+        ...
+
+    async def stats(self, state: ContainerState) -> ContainerStats | None:
+        """What the container has used; None where it does not run, or this machine cannot see it. Cheap: it asks
+        the kernel, not the engine."""
         ...
 
     async def remove_owned(self, labels: Mapping[str, str]) -> None:

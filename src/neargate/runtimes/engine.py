@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import signal as signals
+import time
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from neargate.model.runtime import (
     ContainerEvent,
     ContainerSpec,
     ContainerState,
+    ContainerStats,
     Credentials,
     EngineInfo,
     EngineUnavailable,
@@ -48,6 +50,7 @@ from neargate.runtimes.payloads import (
     image_info,
     with_tag,
 )
+from neargate.runtimes.usage import container_stats
 
 _EXEC_OUTPUT = 64 * 1024
 _SIGKILLED = 128 + signals.SIGKILL
@@ -231,6 +234,9 @@ class EngineRuntime:
 
     async def listening_ports(self, state: ContainerState) -> frozenset[int]:
         return frozenset() if state.pid is None else listening_ports(state.pid)
+
+    async def stats(self, state: ContainerState) -> ContainerStats | None:
+        return None if state.pid is None else container_stats(state.id, state.pid, time.time())
 
     async def remove_owned(self, labels: Mapping[str, str]) -> None:
         await asyncio.gather(*(self.remove(each.id) for each in await self.list(labels)))

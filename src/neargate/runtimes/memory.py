@@ -18,6 +18,7 @@ from neargate.model.runtime import (
     ContainerEvent,
     ContainerSpec,
     ContainerState,
+    ContainerStats,
     Credentials,
     EngineInfo,
     EventAction,
@@ -123,6 +124,9 @@ class Process:
         )
         self._traps: dict[str, asyncio.Event] = {}
         self._allocated_mib = 0
+        self._cpus = 0.0
+        self._cpu_seconds = 0.0
+        self._cpus_since = 0.0
         self._changed = asyncio.Condition()
         self._stamps = Stamps()
         self._fate: asyncio.Future[int] | None = None
@@ -161,6 +165,17 @@ class Process:
             together is not None and used_together > together
         ):
             raise Killed(128 + signals.SIGKILL, out_of_memory=True)
+
+    def burn(self, cpus: float) -> None:
+        """Keep that many CPUs busy from now on."""
+        now = self.world.clock.now()
+        self._cpu_seconds += self._cpus * (now - self._cpus_since)
+        self._cpus, self._cpus_since = cpus, now
+
+    def usage(self) -> ContainerStats:
+        now = self.world.clock.now()
+        seconds = self._cpu_seconds + self._cpus * (now - self._cpus_since)
+        return ContainerStats(now, round(seconds * 1e9), self._allocated_mib << 20, received=0, sent=0)
 
     def neighbours(self) -> list[Process]:
         """The running containers of the sandbox, this one included."""
@@ -455,6 +470,10 @@ class MemoryRuntime:
         if process is None or process.state.status != "running":
             return frozenset()
         return frozenset(port for each in process.neighbours() for port in each.ports)
+
+    async def stats(self, state: ContainerState) -> ContainerStats | None:
+        process = self.world.containers.get(state.id)
+        return None if process is None or process.state.status != "running" else process.usage()
 
     async def remove_owned(self, labels: Mapping[str, str]) -> None:
         for state in await self.list(labels):

@@ -18,7 +18,7 @@ import attrs
 
 from neargate.model.ports import Clock
 from neargate.model.records import Reader, Tx
-from neargate.store.view import SCHEMA, SCHEMA_VERSION, SqlTx
+from neargate.store.view import LATER, SCHEMA, SCHEMA_VERSION, SqlTx
 
 T = TypeVar("T")
 
@@ -125,6 +125,7 @@ class SqliteStore:
                     f"{self._path} was written by another version of Neargate (schema {version}, this one knows "
                     f"{SCHEMA_VERSION}). Use that version, or `neargate reset` to start over."
                 )
+            connection.executescript(LATER)
             connection.execute("SELECT max(seq) FROM journal").fetchone()
             connection.execute("SELECT count(*) FROM (SELECT 1 FROM objects LIMIT 1)").fetchone()
         except sqlite3.DatabaseError as error:

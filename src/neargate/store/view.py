@@ -8,6 +8,9 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import attrs
+
+from neargate.model.cloudwatch import MetricPoint, combined
 from neargate.model.records import Entry, Json, LogEvent, R, Record
 
 SCHEMA_VERSION = 1
@@ -44,6 +47,27 @@ CREATE TABLE log_events (
 ) STRICT;
 CREATE INDEX log_events_by_time ON log_events (stream, timestamp, seq);
 """
+
+LATER = """
+CREATE TABLE IF NOT EXISTS metric_series (
+  id  INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS metric_points (
+  series     INTEGER NOT NULL,
+  at         INTEGER NOT NULL,
+  resolution INTEGER NOT NULL,
+  unit       TEXT NOT NULL,
+  count      REAL NOT NULL,
+  total      REAL NOT NULL,
+  low        REAL NOT NULL,
+  high       REAL NOT NULL,
+  spread     TEXT,
+  PRIMARY KEY (series, at, resolution, unit)
+) STRICT, WITHOUT ROWID;
+"""
+"""Tables that older databases of this schema may lack: they are made when one is opened."""
 
 
 @functools.cache
@@ -186,6 +210,68 @@ class SqlTx:
         row = self._db.execute("SELECT id FROM log_streams WHERE key=?", (key,)).fetchone()
         return None if row is None else int(row[0])
 
+    # -- metrics -------------------------------------------------------------------------------------------
+
+    def metric_series(self, prefix: str) -> list[tuple[str, int]]:
+        rows = self._db.execute(
+            "SELECT key, (SELECT max(at) FROM metric_points WHERE series=id) FROM metric_series "
+            "WHERE key>=? AND key<? ORDER BY key",
+            (prefix, prefix + "\U0010ffff"),
+        )
+        return [(key, int(last)) for key, last in rows if last is not None]
+
+    def metric_points(self, series: str, start: int, end: int) -> list[MetricPoint]:
+        rows = self._db.execute(
+            f"SELECT {_POINT} FROM metric_points WHERE series=(SELECT id FROM metric_series WHERE key=?) "
+            "AND at>=? AND at<? ORDER BY at, resolution, unit",
+            (series, start, end),
+        )
+        return [_point(row) for row in rows]
+
+    def add_metric_points(self, series: str, points: Iterable[MetricPoint]) -> None:
+        row = self._db.execute("SELECT id FROM metric_series WHERE key=?", (series,)).fetchone()
+        if row is None:
+            number = self._write("INSERT INTO metric_series (key) VALUES (?)", (series,)).lastrowid
+        else:
+            number = row[0]
+        for one in points:
+            self._add_metric_point(int(number or 0), one)
+        self.changes["metric", series] = None
+
+    def _add_metric_point(self, series: int, new: MetricPoint) -> None:
+        place = (series, new.at, new.resolution, new.unit)
+        row = self._db.execute(
+            f"SELECT {_POINT} FROM metric_points WHERE series=? AND at=? AND resolution=? AND unit=?", place
+        ).fetchone()
+        if row is not None:
+            new = combined((_point(row), new), at=new.at, resolution=new.resolution)
+        spread = None if new.spread is None else json.dumps(new.spread, separators=(",", ":"))
+        self._write(
+            f"INSERT OR REPLACE INTO metric_points (series, {_POINT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*place, new.count, new.total, new.low, new.high, spread),
+        )
+
+    def roll_up_metric_points(self, resolution: int, into: int | None, *, before: int) -> int:
+        gone = 0
+        for (series,) in self._db.execute("SELECT id FROM metric_series").fetchall():
+            which = "series=? AND at<? AND resolution=?"
+            values = (series, before, resolution)
+            rows = self._db.execute(f"SELECT {_POINT} FROM metric_points WHERE {which}", values).fetchall()
+            if not rows:
+                continue
+            gone += len(rows)
+            self._write(f"DELETE FROM metric_points WHERE {which}", values)
+            if into is None:
+                continue
+            for one in map(_point, rows):
+                coarser = attrs.evolve(one, at=one.at - one.at % into, resolution=into)
+                self._add_metric_point(series, coarser)
+        if into is None:
+            self._write(
+                "DELETE FROM metric_series WHERE NOT EXISTS (SELECT 1 FROM metric_points WHERE series=id)", ()
+            )
+        return gone
+
     # ------------------------------------------------------------------------------------------------------
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
@@ -195,6 +281,14 @@ class SqlTx:
     def _require_writable(self) -> None:
         if not self._writable:
             raise TypeError("this operation was declared with reads=True and may not write")
+
+
+_POINT = "at, resolution, unit, count, total, low, high, spread"
+
+
+def _point(row: tuple[Any, ...]) -> MetricPoint:
+    spread = None if row[7] is None else tuple((value, count) for value, count in json.loads(row[7]))
+    return MetricPoint(*row[:7], spread)
 
 
 def _load(kind: type[R], body: str) -> R:

@@ -17,6 +17,7 @@ from typing import ClassVar
 import attrs
 import pytest
 
+from neargate.model.cloudwatch import Metric, MetricPoint, metric_of, point, series_key
 from neargate.model.records import Tx
 from neargate.store.sqlite import SqliteStore, StoreCorrupt
 from neargate.store.view import SCHEMA
@@ -119,6 +120,42 @@ async def test_log_events_come_in_order_of_time(store: SqliteStore) -> None:
     assert [e.message for e in back] == ["a"]
     assert await store.write(lambda tx: tx.drop_log_events("g\ns", before=15)) == 1
     assert await store.write(lambda tx: tx.drop_log_events("g\ns")) == 2
+
+
+@pytest.mark.anyio
+async def test_data_points_of_one_bucket_are_combined_and_rolled_up(store: SqliteStore) -> None:
+    def at(time: int, *values: float, resolution: int = 60) -> MetricPoint:
+        return point(time, resolution, "Percent", [(value, 1.0) for value in values])
+
+    metric = Metric("AWS/ECS", "CPUUtilization", (("ClusterName", "c"), ("ServiceName", "web")))
+    key = series_key("1", "r", metric)
+    assert metric_of(key) == metric
+    await store.write(lambda tx: tx.add_metric_points(key, [at(65, 4.0), at(70, 2.0, 2.0), at(130, 9.0)]))
+    (first, second) = store.read(lambda view: view.metric_points(key, 0, 1000))
+    assert (first.at, first.count, first.total, first.low, first.high) == (60, 3.0, 8.0, 2.0, 4.0)
+    assert first.values == ((2.0, 2.0), (4.0, 1.0))
+    assert second.values == ((9.0, 1.0),)
+    assert store.read(lambda view: view.metric_series("1/r/AWS/")) == [(key, 120)]
+    assert store.read(lambda view: view.metric_points(key, 61, 120)) == []
+
+    assert await store.write(lambda tx: tx.roll_up_metric_points(60, 300, before=300)) == 2
+    (rolled,) = store.read(lambda view: view.metric_points(key, 0, 1000))
+    assert (rolled.at, rolled.resolution, rolled.count, rolled.total) == (0, 300, 4.0, 17.0)
+    assert await store.write(lambda tx: tx.roll_up_metric_points(300, None, before=300)) == 1
+    assert store.read(lambda view: view.metric_series("")) == []
+
+
+@pytest.mark.anyio
+async def test_an_older_database_gets_its_metric_tables(tmp_path: Path) -> None:
+    path = tmp_path / "older.db"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(f"{SCHEMA}PRAGMA user_version=1;")
+    connection.close()
+    opened = SqliteStore.open(path, SystemClock())
+    try:
+        assert opened.read(lambda view: view.metric_series("")) == []
+    finally:
+        opened.close()
 
 
 def test_a_file_that_is_no_database_is_said_so(tmp_path: Path) -> None:
