@@ -287,8 +287,9 @@ _POINT = "at, resolution, unit, count, total, low, high, spread"
 
 
 def _point(row: tuple[Any, ...]) -> MetricPoint:
-    spread = None if row[7] is None else tuple((value, count) for value, count in json.loads(row[7]))
-    return MetricPoint(*row[:7], spread)
+    at, resolution, unit, count, total, low, high, text = row
+    spread = None if text is None else tuple((value, number) for value, number in json.loads(text))
+    return MetricPoint(at, resolution, unit, count, total, low, high, spread)
 
 
 def _load(kind: type[R], body: str) -> R:
