@@ -7,8 +7,8 @@ record reads it inside the same transaction, so no lost update is possible.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import attrs
 
@@ -41,15 +41,30 @@ class Entry:
     body: Json
 
 
-@attrs.frozen
-class LogEvent:
-    """One CloudWatch Logs event. Times are epoch milliseconds; `seq` is unique in the data directory."""
+class LogEvent(NamedTuple):
+    """One CloudWatch Logs event. Times are epoch milliseconds; `seq` is unique in the data directory.
+
+    `stream` is the key of its stream. A tuple, because a page has ten thousand of them.
+    """
 
     seq: int
     stream: str
     timestamp: int
     ingested: int
     message: str
+
+
+@attrs.frozen
+class LogSpan:
+    """What a stream holds: timestamps of its oldest and newest event, when one last came in, bytes as AWS counts.
+
+    The times are None where all events have expired.
+    """
+
+    first: int | None
+    last: int | None
+    ingested: int | None
+    bytes: int
 
 
 @attrs.frozen
@@ -103,6 +118,33 @@ class Reader(Protocol):
 
     def metric_points(self, series: str, start: int, end: int) -> list[MetricPoint]:
         """A series' data points with `start <= at < end`, by time."""
+
+    def scan_log_events(
+        self,
+        streams: Sequence[str],
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        after: tuple[int, int] | None = None,
+        newest_first: bool = False,
+        holding: str = "",
+    ) -> Iterator[LogEvent]:
+        """`log_events` without a limit, read as they are asked for. `holding` is a hint: events that hold this text
+        are wanted, and others may be left out."""
+
+    def arrived_log_events(
+        self, streams: Sequence[str], *, after: int, limit: int = 10_000
+    ) -> list[LogEvent]:
+        """Events in the order in which they came in, with a `seq` above `after`."""
+
+    def last_log_seq(self) -> int:
+        """The `seq` of the event that came in last, of all streams; 0 where there was none."""
+
+    def log_span(self, stream: str) -> LogSpan | None:
+        """What a stream holds; None where it never had an event."""
+
+    def log_bytes(self, prefix: str) -> int:
+        """Bytes of the events of all streams whose key starts with `prefix`, as AWS counts them."""
 
 
 class Tx(Reader, Protocol):

@@ -34,10 +34,14 @@ class InvalidPattern(ValueError):
 
 @attrs.frozen
 class Pattern:
-    """A compiled pattern; `matches(message)` says whether an event's message is wanted."""
+    """A compiled pattern; `matches(message)` says whether an event's message is wanted.
+
+    Every wanted message holds the text `holding`: whoever looks for that first has less to match.
+    """
 
     text: str
     matches: Predicate[str]
+    holding: str = ""
 
 
 @functools.lru_cache(maxsize=128)
@@ -50,7 +54,7 @@ def compile_pattern(text: str) -> Pattern:
         return Pattern(text, _json_pattern(_inside(stripped, "{", "}")))
     if stripped[0] == "[":
         return Pattern(text, _field_pattern(_inside(stripped, "[", "]")))
-    return Pattern(text, _term_pattern(stripped))
+    return _term_pattern(text)
 
 
 def _inside(text: str, opening: str, closing: str) -> str:
@@ -64,8 +68,9 @@ def _inside(text: str, opening: str, closing: str) -> str:
 _TERM = re.compile(r'([?-]?)(?:"((?:[^"\\]|\\.)*)"|%((?:[^%\\]|\\.)*)%|(\S+))', re.DOTALL)
 
 
-def _term_pattern(text: str) -> Predicate[str]:
+def _term_pattern(text: str) -> Pattern:
     wanted: dict[str, list[Predicate[str]]] = {"": [], "?": [], "-": []}
+    holding = ""
     position = 0
     while position < len(text):
         if text[position].isspace():
@@ -74,27 +79,37 @@ def _term_pattern(text: str) -> Predicate[str]:
         found = _TERM.match(text, position)
         if found is None:
             raise InvalidPattern(_INVALID)
-        wanted[found[1]].append(_term(found))
+        test, term = _term(found)
+        wanted[found[1]].append(test)
+        if not found[1] and len(term) > len(holding):
+            holding = term
         position = found.end()
     required, optional, excluded = wanted[""], wanted["?"], wanted["-"]
     if optional and not required and not excluded:
-        return lambda message: any(test(message) for test in optional)
-    return lambda message: (
-        all(test(message) for test in required) and not any(test(message) for test in excluded)
+        return Pattern(text, lambda message: any(test(message) for test in optional))
+    if len(required) == 1 and not excluded:
+        return Pattern(text, required[0], holding)
+    return Pattern(
+        text,
+        lambda message: (
+            all(test(message) for test in required) and not any(test(message) for test in excluded)
+        ),
+        holding,
     )
 
 
-def _term(found: re.Match[str]) -> Predicate[str]:
+def _term(found: re.Match[str]) -> tuple[Predicate[str], str]:
+    """The test, and the text that it looks for (of a regular expression, none)."""
     _, phrase, regex, word = found.groups()
     if regex is not None:
         searched = _searching(regex)
-        return lambda message: searched.search(message) is not None
+        return (lambda message: searched.search(message) is not None), ""
     if word is not None and not re.fullmatch(r"\w+", word):
         raise InvalidPattern(f"Invalid character(s) in term '{found[0]}'")
     term = word if word is not None else _unquoted(phrase)
     if not term:
         raise InvalidPattern(f"Invalid character(s) in term '{found[0]}'")
-    return lambda message: term in message
+    return (lambda message: term in message), term
 
 
 def _unquoted(text: str) -> str:

@@ -18,6 +18,7 @@ import attrs
 
 from neargate.model.ports import Clock
 from neargate.model.records import Reader, Tx
+from neargate.store import log_blocks
 from neargate.store.view import LATER, SCHEMA, SCHEMA_VERSION, SqlTx
 
 T = TypeVar("T")
@@ -120,6 +121,8 @@ class SqliteStore:
             if version == 0:
                 # All or nothing: a crash in between must not leave tables without a version.
                 connection.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+            elif version == 1:
+                log_blocks.upgrade(connection)
             elif version != SCHEMA_VERSION:
                 raise StoreCorrupt(
                     f"{self._path} was written by another version of Neargate (schema {version}, this one knows "

@@ -5,17 +5,20 @@ from __future__ import annotations
 import functools
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import attrs
 
 from neargate.model.cloudwatch import MetricPoint, combined
-from neargate.model.records import Entry, Json, LogEvent, R, Record
+from neargate.model.records import Entry, Json, LogEvent, LogSpan, R, Record
+from neargate.store import log_blocks
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE objects (
   kind TEXT NOT NULL,
   key  TEXT NOT NULL,
@@ -32,21 +35,9 @@ CREATE TABLE journal (
   body    TEXT NOT NULL
 ) STRICT;
 CREATE INDEX journal_by_subject ON journal (topic, subject, seq);
-
-CREATE TABLE log_streams (
-  id  INTEGER PRIMARY KEY,
-  key TEXT NOT NULL UNIQUE
-) STRICT;
-
-CREATE TABLE log_events (
-  seq       INTEGER PRIMARY KEY AUTOINCREMENT,
-  stream    INTEGER NOT NULL,
-  timestamp INTEGER NOT NULL,
-  ingested  INTEGER NOT NULL,
-  message   TEXT NOT NULL
-) STRICT;
-CREATE INDEX log_events_by_time ON log_events (stream, timestamp, seq);
 """
+    + log_blocks.SCHEMA
+)
 
 LATER = """
 CREATE TABLE IF NOT EXISTS metric_series (
@@ -84,6 +75,7 @@ class SqlTx:
         self._db = connection
         self._now = now
         self._writable = writable
+        self._log = log_blocks.LogBlocks(connection)
         self.changes: dict[tuple[str, str], None] = {}
 
     # -- records -------------------------------------------------------------------------------------------
@@ -163,52 +155,45 @@ class SqlTx:
         limit: int = 10_000,
         newest_first: bool = False,
     ) -> list[LogEvent]:
-        names = {number: key for key in streams if (number := self._stream(key)) is not None}
-        if not names:
-            return []
-        where = [f"stream IN ({','.join('?' * len(names))})"]
-        values: list[Any] = list(names)
-        if start is not None:
-            where.append("timestamp>=?")
-            values.append(start)
-        if end is not None:
-            where.append("timestamp<?")
-            values.append(end)
-        if after is not None:
-            where.append("(timestamp, seq) " + ("<" if newest_first else ">") + " (?, ?)")
-            values.extend(after)
-        order = "DESC" if newest_first else "ASC"
-        rows = self._db.execute(
-            f"SELECT seq, stream, timestamp, ingested, message FROM log_events WHERE {' AND '.join(where)} "
-            f"ORDER BY timestamp {order}, seq {order} LIMIT ?",
-            (*values, limit),
+        found = self._log.events(streams, start=start, end=end, after=after, newest_first=newest_first)
+        return list(islice(found, limit))
+
+    def scan_log_events(
+        self,
+        streams: Sequence[str],
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        after: tuple[int, int] | None = None,
+        newest_first: bool = False,
+        holding: str = "",
+    ) -> Iterator[LogEvent]:
+        return self._log.events(
+            streams, start=start, end=end, after=after, newest_first=newest_first, holding=holding
         )
-        return [LogEvent(seq, names[number], ts, ingested, text) for seq, number, ts, ingested, text in rows]
+
+    def arrived_log_events(
+        self, streams: Sequence[str], *, after: int, limit: int = 10_000
+    ) -> list[LogEvent]:
+        return self._log.arrived(streams, after, limit)
+
+    def last_log_seq(self) -> int:
+        return self._log.last_seq()
+
+    def log_span(self, stream: str) -> LogSpan | None:
+        return self._log.span(stream)
+
+    def log_bytes(self, prefix: str) -> int:
+        return self._log.bytes_under(prefix)
 
     def add_log_events(self, stream: str, events: Iterable[tuple[int, int, str]]) -> None:
-        number = self._stream(stream)
-        if number is None:
-            number = self._write("INSERT INTO log_streams (key) VALUES (?)", (stream,)).lastrowid
         self._require_writable()
-        self._db.executemany(
-            "INSERT INTO log_events (stream, timestamp, ingested, message) VALUES (?, ?, ?, ?)",
-            [(number, timestamp, ingested, message) for timestamp, ingested, message in events],
-        )
+        self._log.add(stream, events)
         self.changes["log", stream] = None
 
     def drop_log_events(self, stream: str, *, before: int | None = None) -> int:
-        number = self._stream(stream)
-        if number is None:
-            return 0
-        if before is None:
-            dropped = self._write("DELETE FROM log_events WHERE stream=?", (number,)).rowcount
-            self._write("DELETE FROM log_streams WHERE id=?", (number,))
-            return dropped
-        return self._write("DELETE FROM log_events WHERE stream=? AND timestamp<?", (number, before)).rowcount
-
-    def _stream(self, key: str) -> int | None:
-        row = self._db.execute("SELECT id FROM log_streams WHERE key=?", (key,)).fetchone()
-        return None if row is None else int(row[0])
+        self._require_writable()
+        return self._log.drop(stream, before)
 
     # -- metrics -------------------------------------------------------------------------------------------
 

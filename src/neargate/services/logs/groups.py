@@ -59,7 +59,7 @@ def delete_log_group(cx: Context, request: Json) -> Json:
 
 @operation("logs", "DescribeLogGroups", reads=True)
 def describe_log_groups(cx: Context, request: Json) -> Json:
-    """`storedBytes` is 0, as on AWS until its daily count has run."""
+    """`storedBytes` counts as PutLogEvents does, and at once; AWS counts some hours later."""
     prefix, pattern = request.get("logGroupNamePrefix", ""), request.get("logGroupNamePattern")
     if prefix and pattern:
         raise invalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
@@ -159,7 +159,7 @@ def _described(cx: Context, group: LogGroup) -> Json:
         "retentionInDays": group.retention,
         "metricFilterCount": len(filters_of(cx, "metric", group.name)),
         "arn": f"{group.arn}:*",
-        "storedBytes": 0,
+        "storedBytes": cx.tx.log_bytes(group.stream_key("")),
         "kmsKeyId": group.kms_key,
         "logGroupClass": group.group_class,
         "logGroupArn": group.arn,

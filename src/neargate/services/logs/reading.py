@@ -25,13 +25,14 @@ Position = tuple[int, int]
 @operation("logs", "GetLogEvents", heavy=True)
 def get_log_events(cx: Context, request: Json) -> Json:
     """At either end the token that was given comes back: `aws logs` and the SDKs stop at that."""
-    stream = the_stream(cx, named_group(cx, request), request["logStreamName"])
+    group = named_group(cx, request)
+    stream = the_stream(cx, group, request["logStreamName"])
     forward, after = request.get("startFromHead", False), None
     if token := request.get("nextToken"):
         forward, after = _read_token(token)
     events = cx.tx.log_events(
         [stream.key],
-        start=request.get("startTime"),
+        start=_start(cx, group, request),
         end=request.get("endTime"),
         after=after,
         limit=request.get("limit", MAX_EVENTS),
@@ -64,7 +65,7 @@ def filter_log_events(cx: Context, request: Json) -> Json:
         cx,
         list(streams),
         pattern,
-        start=request.get("startTime"),
+        start=_start(cx, group, request),
         end=None if end is None else end + 1,  # here, unlike in GetLogEvents, the end is inclusive
         after=after,
         limit=request.get("limit", MAX_EVENTS),
@@ -87,6 +88,12 @@ def filter_log_events(cx: Context, request: Json) -> Json:
 
 
 # -- FilterLogEvents -----------------------------------------------------------------------------------------
+
+
+def _start(cx: Context, group: LogGroup, request: Json) -> int | None:
+    """What has expired is not there any more, though housekeeping may not have been there yet."""
+    asked, kept = request.get("startTime"), group.expires_before(int(cx.now * 1000))
+    return asked if kept is None else max(kept, asked or 0)
 
 
 def _pattern(text: str) -> Pattern:
@@ -120,21 +127,20 @@ def _search(
     """Matching events of one page, and the position to go on from where there may be more."""
     found: list[LogEvent] = []
     room = MAX_PAGE
-    for _ in range(_SCAN // MAX_EVENTS):
-        batch = cx.tx.log_events(
-            streams, start=start, end=end, after=after, limit=MAX_EVENTS, newest_first=newest_first
-        )
-        for event in batch:
-            if pattern.matches(event.message):
-                size = _size(event)
-                if len(found) == limit or (found and size > room):
-                    return found, after
-                found.append(event)
-                room -= size
-            after = (event.timestamp, event.seq)
-        if len(batch) < MAX_EVENTS:
-            return found, None
-    return found, after
+    events = cx.tx.scan_log_events(
+        streams, start=start, end=end, after=after, newest_first=newest_first, holding=pattern.holding
+    )
+    for looked, event in enumerate(events):
+        if looked == _SCAN:
+            return found, after
+        if pattern.matches(event.message):
+            size = _size(event)
+            if len(found) == limit or (found and size > room):
+                return found, after
+            found.append(event)
+            room -= size
+        after = (event.timestamp, event.seq)
+    return found, None
 
 
 # -- positions -----------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Log streams. When a stream's events happened is read from the events: two look-ups by index."""
+"""Log streams. When a stream's events happened, the store knows."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def delete_log_stream(cx: Context, request: Json) -> Json:
     return {}
 
 
-@operation("logs", "DescribeLogStreams", heavy=True)
+@operation("logs", "DescribeLogStreams", reads=True)
 def describe_log_streams(cx: Context, request: Json) -> Json:
     group = named_group(cx, request)
     prefix, order = request.get("logStreamNamePrefix", ""), request.get("orderBy", _BY_NAME)
@@ -73,11 +73,11 @@ def _described(cx: Context, stream: LogStream) -> Json:
         "arn": stream.arn,
         "storedBytes": 0,
     }
-    for first in cx.tx.log_events([stream.key], limit=1):
-        described["firstEventTimestamp"] = first.timestamp
-    for last in cx.tx.log_events([stream.key], limit=1, newest_first=True):
-        described["lastEventTimestamp"] = last.timestamp
-        described["lastIngestionTime"] = last.ingested
+    span = cx.tx.log_span(stream.key)
+    if span is not None and span.first is not None:
+        described["firstEventTimestamp"] = span.first
+        described["lastEventTimestamp"] = span.last
+        described["lastIngestionTime"] = span.ingested
     return described
 
 
