@@ -387,12 +387,21 @@ def test_a_search_without_result_goes_on(aws: Cloud, now: int) -> None:
     for _ in range(6):
         put(aws, *((now, "-") for _ in range(10_000)))
     put(aws, (now + 1, "needle"))
-    first = logs(aws, "FilterLogEvents", logGroupName="g", filterPattern="needle")
+    first = logs(aws, "FilterLogEvents", logGroupName="g", filterPattern="%needle%")
     assert first["events"] == []
     second = logs(
-        aws, "FilterLogEvents", logGroupName="g", filterPattern="needle", nextToken=first["nextToken"]
+        aws, "FilterLogEvents", logGroupName="g", filterPattern="%needle%", nextToken=first["nextToken"]
     )
     assert (messages(second), second["nextToken"]) == (["needle"], None)
+
+
+def test_a_search_for_a_word_skips_what_cannot_hold_it(aws: Cloud, now: int) -> None:
+    stream(aws)
+    for _ in range(6):
+        put(aws, *((now, "-") for _ in range(10_000)))
+    put(aws, (now + 1, 'a "needle"'), (now + 2, "haystack"), (now + 3, "needles -x"))
+    found = logs(aws, "FilterLogEvents", logGroupName="g", filterPattern='needle "needle" -haystack')
+    assert (messages(found), found["nextToken"]) == (['a "needle"', "needles -x"], None)
 
 
 def test_an_invalid_pattern_is_refused(aws: Cloud) -> None:
@@ -451,3 +460,27 @@ def test_retention_is_applied(aws: Cloud, now: int) -> None:
     assert aws.write(lambda tx: expire(tx, aws.clock.now())) == 1
     assert messages(get(aws)) == ["new"]
     assert len(logs(aws, "FilterLogEvents", logGroupName="forever")["events"]) == 2
+
+
+def test_a_groups_bytes_are_counted_as_put_log_events_counts_them(aws: Cloud, now: int) -> None:
+    stream(aws)
+    stream(aws, name="t")
+    put(aws, (now, "four"), (now, "ü"))
+    put(aws, (now, "four"), name="t")
+    (group,) = logs(aws, "DescribeLogGroups")["logGroups"]
+    assert group["storedBytes"] == 4 + 2 + 4 + 3 * 26
+    assert [
+        one["storedBytes"] for one in logs(aws, "DescribeLogStreams", logGroupName="g")["logStreams"]
+    ] == [0, 0]
+
+
+def test_what_has_expired_is_gone_for_readers_at_once(aws: Cloud, now: int) -> None:
+    stream(aws)
+    put(aws, (now - DAY, "old"), (now, "new"))
+    logs(aws, "PutRetentionPolicy", logGroupName="g", retentionInDays=1)
+    aws.clock.advance(1)
+    assert messages(logs(aws, "GetLogEvents", logGroupName="g", logStreamName="s", startTime=0)) == ["new"]
+    assert messages(logs(aws, "FilterLogEvents", logGroupName="g")) == ["new"]
+    aws.write(lambda tx: expire(tx, aws.clock.now()))
+    (described,) = logs(aws, "DescribeLogStreams", logGroupName="g")["logStreams"]
+    assert (described["firstEventTimestamp"], described["lastEventTimestamp"]) == (now, now)

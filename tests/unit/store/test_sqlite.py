@@ -20,7 +20,7 @@ import pytest
 from neargate.model.cloudwatch import Metric, MetricPoint, metric_of, point, series_key
 from neargate.model.records import Tx
 from neargate.store.sqlite import SqliteStore, StoreCorrupt
-from neargate.store.view import SCHEMA
+from neargate.store.view import SCHEMA, SCHEMA_VERSION
 from neargate.system import SystemClock
 
 
@@ -149,7 +149,7 @@ async def test_data_points_of_one_bucket_are_combined_and_rolled_up(store: Sqlit
 async def test_an_older_database_gets_its_metric_tables(tmp_path: Path) -> None:
     path = tmp_path / "older.db"
     with sqlite3.connect(path) as connection:
-        connection.executescript(f"{SCHEMA}PRAGMA user_version=1;")
+        connection.executescript(f"{SCHEMA}PRAGMA user_version={SCHEMA_VERSION};")
     connection.close()
     opened = SqliteStore.open(path, SystemClock())
     try:
