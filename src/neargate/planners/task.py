@@ -358,7 +358,7 @@ def declared_ports(definition: TaskDefinition) -> frozenset[int]:
         for container in definition.containers
         if container["essential"]
         for mapping in container.get("portMappings") or ()
-        if mapping.get("protocol", "tcp") == "tcp"
+        if mapping.get("protocol", "tcp") == "tcp" and "containerPort" in mapping
     )
 
 

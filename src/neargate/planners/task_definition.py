@@ -10,15 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from neargate.model.errors import AwsError, not_implemented
+from neargate.model.errors import AwsError
 from neargate.model.records import Json
+from neargate.planners import task_definition_container as container_rules
 from neargate.planners import task_definition_fargate as fargate
 from neargate.planners.task_definition_errors import refused
+from neargate.planners.task_definition_volumes import check_mounts, check_volumes
 
 _FAMILY = re.compile(r"[a-zA-Z0-9_-]{1,255}\Z")
-_CONTAINER_NAME = re.compile(r"[a-zA-Z0-9_-]{1,255}\Z")
 _ROLE = re.compile(r"(arn:aws[a-z-]*:iam::\d{12}:role/.+|[\w+=,.@/-]{1,512})\Z")
-_MEMORY_AT_LEAST = 6  # MiB, Docker's own minimum on Linux
 
 
 def checked(request: Json) -> Json:
@@ -31,7 +31,12 @@ def checked(request: Json) -> Json:
     containers = request["containerDefinitions"]
     if not containers:
         raise refused("Container list cannot be empty.")
-    wants_fargate = "FARGATE" in (request.get("requiresCompatibilities") or ())
+    if request.get("inferenceAccelerators"):
+        raise refused("Unsupported field 'inferenceAccelerators'.")
+    wanted = request.get("requiresCompatibilities") or ()
+    wants_fargate = "FARGATE" in wanted
+    if request.get("ephemeralStorage") and wanted and not wants_fargate:
+        raise refused(f"Tasks using the {wanted[0]} launch type do not support EphemeralStorage.")
     definition = dict(request)
     if wants_fargate:
         definition = fargate.sized(definition)
@@ -56,93 +61,19 @@ def _may_be_external(definition: Json) -> bool:
 
 def _check_containers(definition: Json) -> None:
     containers = definition["containerDefinitions"]
-    names: set[str] = set()
+    container_rules.check_names(containers)
     for container in containers:
-        name = container.get("name") or ""
-        if not name:
-            raise refused("Container.name should not be null or empty.")
-        if not container.get("image"):
-            raise refused("Container.image should not be null or empty.")
-        if not _CONTAINER_NAME.match(name):
-            raise refused(f"Invalid container name: {name}. Container name contains invalid characters.")
-        if name in names:
-            raise refused(f"Container name must be unique: {name}.")
-        names.add(name)
-    for container in containers:
-        _check_memory(container, definition)
-        _check_ports(container, definition)
-        _check_health_check(container)
-        _check_mounts(container, definition)
+        container_rules.check(container, definition)
+        check_mounts(container, definition)
+        if container.get("secrets") and not definition.get("executionRoleArn"):
+            raise refused(
+                "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'."
+            )
+    container_rules.check_ports(containers, definition.get("networkMode"))
+    check_volumes(definition)
     _check_dependencies(containers)
     if not any(container.get("essential", True) for container in containers):
-        raise refused(
-            f"Invalid setting for task definition '{definition['family']}'. "
-            "The task definition doesn't have any essential container."
-        )
-
-
-def _check_memory(container: Json, definition: Json) -> None:
-    name = container["name"]
-    memory, reservation = container.get("memory"), container.get("memoryReservation")
-    if memory is None and reservation is None and not definition.get("memory"):
-        raise refused(
-            f"Invalid setting for container '{name}'. "
-            "At least one of 'memory' or 'memoryReservation' must be specified."
-        )
-    for value in (memory, reservation):
-        if value is not None and value < _MEMORY_AT_LEAST:
-            raise refused(
-                f"Invalid setting for container '{name}'. "
-                f"Minimum memory limit allowed is {_MEMORY_AT_LEAST} MiB."
-            )
-    if memory is not None and reservation is not None and reservation > memory:
-        raise refused(
-            f"Invalid setting for container '{name}'. "
-            "The 'memory' value must be greater than the 'memoryReservation' value."
-        )
-
-
-def _check_ports(container: Json, definition: Json) -> None:
-    for mapping in container.get("portMappings") or ():
-        port = mapping.get("containerPort")
-        if mapping.get("containerPortRange"):
-            raise not_implemented("ecs:RegisterTaskDefinition portMappings.containerPortRange", "ecs")
-        if port is None:
-            raise refused("Container port should not be null.")
-        for value in (port, mapping.get("hostPort") or 0):
-            if not 0 <= value <= 65535:
-                raise refused("Invalid port mapping: the port must be between 0 and 65535.")
-        host_port = mapping.get("hostPort")
-        if definition.get("networkMode") == "awsvpc" and host_port not in (None, 0, port):
-            raise refused(
-                "When networkMode=awsvpc, the host ports and container ports in port mappings must match."
-            )
-
-
-def _check_health_check(container: Json) -> None:
-    check = container.get("healthCheck")
-    if check is None:
-        return
-    name = container["name"]
-    if not check["command"]:
-        raise refused(f"Invalid setting for container '{name}'. Health check command must not be empty.")
-    limits = {"interval": (5, 300), "timeout": (2, 60), "retries": (1, 10), "startPeriod": (0, 300)}
-    for member, (low, high) in limits.items():
-        value = check.get(member)
-        if value is not None and not low <= value <= high:
-            raise refused(
-                f"Invalid setting for container '{name}'. "
-                f"Health check {member} must be between {low} and {high}."
-            )
-
-
-def _check_mounts(container: Json, definition: Json) -> None:
-    volumes = {volume.get("name") for volume in definition.get("volumes") or ()}
-    for mount in container.get("mountPoints") or ():
-        if mount.get("sourceVolume") not in volumes:
-            raise refused(f"Unknown volume '{mount.get('sourceVolume')}'.")
-        if not mount.get("containerPath"):
-            raise refused("Container path should not be null or empty.")
+        raise refused("Task definition doesn't have any essential container.")
 
 
 def _check_dependencies(containers: Iterable[Json]) -> None:
@@ -199,6 +130,8 @@ def _with_defaults(container: Json, definition: Json) -> Json:
 
 
 def _port_with_defaults(mapping: Json, awsvpc: bool) -> Json:
+    if mapping.get("containerPortRange"):
+        return {"protocol": "tcp", **mapping}
     host_port = mapping["containerPort"] if awsvpc else mapping.get("hostPort") or 0
     return {"protocol": "tcp", **mapping, "hostPort": host_port}
 

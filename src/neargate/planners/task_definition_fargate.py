@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from neargate.model.errors import not_implemented
 from neargate.model.records import Json
 from neargate.planners.task_definition_errors import refused
+from neargate.planners.task_definition_logging import check_logging, refuse_later
 
 _GB = 1024
 SIZES: dict[int, frozenset[int]] = {
@@ -20,25 +22,13 @@ SIZES: dict[int, frozenset[int]] = {
 }
 """CPU units to the MiB that go with them."""
 
-LOG_DRIVERS = ("awslogs", "splunk", "awsfirelens")
-_AWSLOGS_REQUIRED = ("awslogs-region", "awslogs-group")
-_AWSLOGS = frozenset(
-    {
-        "awslogs-create-group",
-        "awslogs-region",
-        "awslogs-group",
-        "awslogs-stream-prefix",
-        "awslogs-datetime-format",
-        "awslogs-multiline-pattern",
-        "awslogs-endpoint",
-        "mode",
-        "max-buffer-size",
-    }
-)
-_AWSLOGS_LATER = ("awslogs-datetime-format", "awslogs-multiline-pattern", "awslogs-endpoint")
 _ECR = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|localhost(:\d+)?)/")
 _SIZE = re.compile(r"\s*(\d*\.?\d+)\s*(vcpus?|gb)?\s*\Z", re.IGNORECASE)
 _MAX_CONTAINERS = 10
+_MAX_ENVIRONMENT_FILES = 10
+_LONGEST_TIMEOUT = 120
+_STORAGE = (21, 200)
+_S3_OBJECT = re.compile(r"arn:[^:]*:s3:::[^/]+/.+\Z")
 
 
 def is_ecr(image: str) -> bool:
@@ -54,13 +44,14 @@ def sized(definition: Json) -> Json:
         if not definition.get(member):
             raise refused(f"Fargate requires that '{member}' be defined at the task level.")
     cpu, memory = cpu_units(definition["cpu"]), memory_mib(definition["memory"])
-    check_size(cpu, memory)
+    family = (definition.get("runtimePlatform") or {}).get("operatingSystemFamily") or ""
+    check_size(cpu, memory, windows=family.startswith("WINDOWS"))
     return {**definition, "cpu": str(cpu), "memory": str(memory)}
 
 
-def check_size(cpu: int, memory: int) -> None:
-    """Refuse a pair that Fargate has no configuration for."""
-    if memory not in SIZES.get(cpu, ()):
+def check_size(cpu: int, memory: int, *, windows: bool = False) -> None:
+    """Refuse a pair that Fargate has no configuration for; Windows needs a whole vCPU."""
+    if memory not in SIZES.get(cpu, ()) or (windows and cpu < 1024):
         raise refused(
             f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory. "
             "See the Amazon ECS documentation for the valid values."
@@ -92,16 +83,12 @@ def check(definition: Json) -> None:
     """Everything else that Fargate refuses, then what Neargate cannot run yet. Raises AwsError."""
     containers = definition["containerDefinitions"]
     if len(containers) > _MAX_CONTAINERS:
-        raise refused(f"Task definition cannot have more than {_MAX_CONTAINERS} containers.")
+        raise refused("Too many containers.")
     _check_task(definition)
     for container in containers:
         _check_container(container)
-        _check_logging(container, definition)
+        check_logging(container, definition)
         _check_variables(container)
-        if container.get("secrets") and not definition.get("executionRoleArn"):
-            raise refused(
-                "Fargate requires task definition to have execution role ARN to support SSM Secrets."
-            )
         if is_ecr(container["image"]) and not definition.get("executionRoleArn"):
             raise refused(
                 "Fargate requires task definition to have execution role ARN to support ECR images."
@@ -120,10 +107,18 @@ def _check_variables(container: Json) -> None:
                 f"the container, such as '{secret['name']}'."
             )
         seen.add(secret["name"])
-    files = container.get("environmentFiles") or ()
+    check_environment_files(container.get("environmentFiles") or ())
+
+
+def check_environment_files(files: Sequence[Json]) -> None:
+    """The files of a container, or of an override. Raises AwsError."""
     if len(files) > _MAX_ENVIRONMENT_FILES:
-        raise refused(f"The number of environment files must not exceed {_MAX_ENVIRONMENT_FILES}.")
+        raise refused(
+            "The maximum number of environment files was exceeded. Specify ten or less and try again."
+        )
     for file in files:
+        if not _S3_OBJECT.match(file["value"]):
+            raise refused("Invalid arn syntax.")
         if not file["value"].endswith(".env"):
             raise refused("Environment file value must be an S3 ARN that ends with the .env file extension.")
 
@@ -134,123 +129,115 @@ def _check_task(definition: Json) -> None:
             "Tasks using the Fargate launch type do not support pidMode 'host'. "
             "The supported value for pidMode is 'task'."
         )
-    for member in ("ipcMode", "placementConstraints", "inferenceAccelerators"):
-        if definition.get(member):
-            raise refused(f"Fargate compatible task definitions do not support {member}.")
+    if definition.get("ipcMode"):
+        raise _unsupported("ipcMode")
+    if definition.get("placementConstraints"):
+        raise _unsupported("constraints")
     for volume in definition.get("volumes") or ():
         if (volume.get("host") or {}).get("sourcePath"):
-            raise refused("Fargate compatible task definitions do not support sourcePath.")
-        if volume.get("dockerVolumeConfiguration"):
-            raise refused("Fargate compatible task definitions do not support dockerVolumeConfiguration.")
+            raise _unsupported("sourcePath")
+        for member in ("dockerVolumeConfiguration", "fsxWindowsFileServerVolumeConfiguration"):
+            if volume.get(member):
+                raise _unsupported(member)
+    proxy = definition.get("proxyConfiguration")
+    names = {container["name"] for container in definition["containerDefinitions"]}
+    if proxy and proxy.get("containerName") not in names:
+        raise refused(f"Proxy container [{proxy.get('containerName')}] does not exist.")
     storage = definition.get("ephemeralStorage")
-    if storage is not None and not 21 <= storage["sizeInGiB"] <= 200:
-        raise refused("Ephemeral storage size must be between 21 and 200 GiB.")
+    if storage is not None:
+        check_storage(storage["sizeInGiB"])
 
 
-_UNSUPPORTED = (
-    "links",
-    "hostname",
-    "dnsServers",
-    "dnsSearchDomains",
-    "extraHosts",
-    "dockerSecurityOptions",
-    "privileged",
-    "disableNetworking",
-)
+def check_storage(size: int) -> None:
+    """Refuse an ephemeral storage of another size (GiB) than Fargate has."""
+    low, high = _STORAGE
+    if size < low:
+        raise refused(f"EphemeralStorage size should be at least {low}")
+    if size > high:
+        raise refused(f"EphemeralStorage size should be at most {high}")
+
+
+def _unsupported(member: str) -> Exception:
+    return refused(f"Fargate compatible task definitions do not support {member}")
+
+
+_AWSVPC = {
+    "links": "Links are not supported when networkMode=awsvpc.",
+    "hostname": "hostname is not supported on container when networkMode=awsvpc.",
+    "dnsServers": "DNS servers are not supported on container when networkMode=awsvpc.",
+    "dnsSearchDomains": "DNS search domains are not supported on container when networkMode=awsvpc.",
+    "extraHosts": "Extra hosts are not supported on container when networkMode=awsvpc.",
+    "disableNetworking": "Disable Networking is not supported on container when networkMode=awsvpc.",
+    "privileged": "Fargate requires that the \u2018privileged\u2019 setting be \u2018false\u2019 at "
+    "the container level.",
+}
 _UNSUPPORTED_LINUX = ("devices", "sharedMemorySize", "maxSwap", "swappiness")
 
 
 def _check_container(container: Json) -> None:
-    for member in _UNSUPPORTED:
+    for member, text in _AWSVPC.items():
         if container.get(member):
-            raise refused(f"Fargate compatible task definitions do not support {member}.")
+            raise refused(text)
+    if container.get("dockerSecurityOptions"):
+        raise _unsupported("dockerSecurityOptions")
     linux = container.get("linuxParameters") or {}
     for member in _UNSUPPORTED_LINUX:
-        if linux.get(member):
-            raise refused(f"Fargate compatible task definitions do not support {member}.")
-    added = set((linux.get("capabilities") or {}).get("add") or ())
-    if added - {"SYS_PTRACE"}:
-        raise refused(
-            "The specified capabilities are not supported on Fargate: " + ", ".join(sorted(added)) + "."
-        )
+        if linux.get(member) not in (None, []):
+            raise _unsupported(member)
+    for capability in (linux.get("capabilities") or {}).get("add") or ():
+        if capability != "SYS_PTRACE":
+            raise refused(f"{capability} is not allowed on Fargate.")
+    for requirement in container.get("resourceRequirements") or ():
+        if requirement["type"] == "GPU":
+            raise refused("Tasks using the Fargate launch type do not support GPU resource requirements.")
+        raise refused("Unsupported field 'inferenceAccelerators'.")
     for member in ("startTimeout", "stopTimeout"):
         value = container.get(member)
-        if value is not None and value > 120:
+        if value is not None and value > _LONGEST_TIMEOUT:
             word = member.removesuffix("Timeout")
             raise refused(
                 f"Tasks using the Fargate launch type must have a container {word} timeout of less than "
-                "120 seconds."
+                f"{_LONGEST_TIMEOUT} seconds."
             )
-
-
-def _check_logging(container: Json, definition: Json) -> None:
-    log = container.get("logConfiguration")
-    if log is None:
-        return
-    driver, options = log["logDriver"], log.get("options") or {}
-    if driver not in LOG_DRIVERS:
-        raise refused(f"{driver} is not a valid log driver. Must be one of [{','.join(LOG_DRIVERS)}]")
-    if driver != "awslogs":
-        return
-    if not all(options.get(option) for option in _AWSLOGS_REQUIRED):
-        raise refused(f"Log driver awslogs requires options: {', '.join(_AWSLOGS_REQUIRED)}")
-    unknown = [option for option in options if option not in _AWSLOGS]
-    if unknown:
-        raise refused(f"Log driver awslogs disallows options: {', '.join(unknown)}")
-    if not options.get("awslogs-stream-prefix"):
-        raise refused("Log driver awslogs requires options: awslogs-stream-prefix")
-    if not definition.get("executionRoleArn"):
-        raise refused(
-            "Fargate requires task definition to have execution role ARN to support log driver awslogs."
-        )
 
 
 def _check_sums(definition: Json) -> None:
     containers = definition["containerDefinitions"]
-    memory = sum(c.get("memoryReservation") or c.get("memory") or 0 for c in containers)
     for container in containers:
         if (container.get("memory") or 0) > int(definition["memory"]):
             raise refused(
-                f"Invalid setting for container '{container['name']}'. The 'memory' value must be less than or "
-                "equal to the task's 'memory' value."
+                f"The 'memory' setting for container '{container['name']}' is greater than for the task."
             )
+    memory = sum(c.get("memoryReservation") or c.get("memory") or 0 for c in containers)
     if memory > int(definition["memory"]):
         raise refused(
-            "The total memory reserved by the containers of the task must not exceed the task's 'memory' value."
+            "The sum of all container 'memory' values cannot be greater than the value of the task 'memory'."
         )
     if sum(container["cpu"] for container in containers) > int(definition["cpu"]):
         raise refused(
-            "The total CPU units of the containers of the task must not exceed the task's 'cpu' value."
+            "The sum of all container 'cpu' values cannot be greater than the value of the task 'cpu'."
         )
 
 
-_MAX_ENVIRONMENT_FILES = 10
 _LATER_TASK = ("pidMode", "proxyConfiguration", "enableFaultInjection", "trustedExecutionConfiguration")
 _LATER_CONTAINER = (
     "systemControls",
     "volumesFrom",
     "interactive",
     "pseudoTerminal",
-    "resourceRequirements",
-    "firelensConfiguration",
     "credentialSpecs",
     "repositoryCredentials",
 )
-_LATER_VOLUME = (
-    "efsVolumeConfiguration",
-    "s3filesVolumeConfiguration",
-    "fsxWindowsFileServerVolumeConfiguration",
-    "configuredAtLaunch",
-)
+_LATER_VOLUME = ("efsVolumeConfiguration", "s3filesVolumeConfiguration", "configuredAtLaunch")
 
 
 def _refuse_what_cannot_run(definition: Json) -> None:
     for member in _LATER_TASK:
         if definition.get(member):
             raise _later(member)
-    platform = definition.get("runtimePlatform") or {}
-    if platform.get("operatingSystemFamily", "LINUX") != "LINUX":
-        raise _later("runtimePlatform.operatingSystemFamily " + platform["operatingSystemFamily"])
+    family = (definition.get("runtimePlatform") or {}).get("operatingSystemFamily") or "LINUX"
+    if family != "LINUX":
+        raise _later(f"runtimePlatform.operatingSystemFamily {family}")
     for volume in definition.get("volumes") or ():
         for member in _LATER_VOLUME:
             if volume.get(member):
@@ -267,14 +254,7 @@ def _refuse_what_cannot_run(definition: Json) -> None:
             raise _later("containerDefinitions.linuxParameters.capabilities")
         if linux.get("tmpfs"):
             raise _later("containerDefinitions.linuxParameters.tmpfs")
-        log = container.get("logConfiguration") or {}
-        if log and log["logDriver"] != "awslogs":
-            raise _later(f"containerDefinitions.logConfiguration.logDriver {log['logDriver']}")
-        if log.get("secretOptions"):
-            raise _later("containerDefinitions.logConfiguration.secretOptions")
-        for option in _AWSLOGS_LATER:
-            if option in (log.get("options") or {}):
-                raise _later(f"containerDefinitions.logConfiguration.options.{option}")
+        refuse_later(container)
 
 
 def _later(member: str) -> Exception:
