@@ -15,13 +15,14 @@ import attrs
 import structlog
 
 from neargate.data_directory import DataDirectory
-from neargate.drivers.ecs import ServiceDriver, TaskDriver, TaskMetadata
+from neargate.drivers.ecs import ServiceDriver, TaskDriver, TaskMetadata, TaskNames
 from neargate.drivers.housekeeping import Housekeeping
 from neargate.drivers.pipelines import PipelineDriver
 from neargate.drivers.stacks import StackDriver
 from neargate.fabric.linux import LinuxFabric
 from neargate.gateway.front import Front
 from neargate.gateway.link_local import LinkLocal
+from neargate.gateway.name_server import NameServer
 from neargate.gateway.task_side import TaskSide
 from neargate.model.codebuild import Build
 from neargate.model.fabric import FabricFailure, FabricUnavailable
@@ -32,6 +33,7 @@ from neargate.model.runtime import EngineUnavailable, NoSuchContainer, Runtime, 
 from neargate.runtimes.ecr_images import EcrImages
 from neargate.runtimes.engine import EngineRuntime
 from neargate.runtimes.git import GitRepositories
+from neargate.runtimes.host_resolvers import host_resolvers
 from neargate.runtimes.private_engine import EngineFinder
 from neargate.services.dispatch import Dispatcher
 from neargate.store.blobs import BlobDirectory
@@ -105,6 +107,8 @@ class Plant:
         await self._find_engine(runtime, fabric)
         task_side = TaskSide(self.front, self.dispatcher, self.clock, TaskMetadata(self.store))
         link_local = LinkLocal(task_side)
+        resolvers = host_resolvers()
+        names = NameServer(TaskNames(self.store), resolvers)
         images = EcrImages(runtime, self.dispatcher)
         tasks = TaskDriver(
             store=self.store,
@@ -114,7 +118,9 @@ class Plant:
             fabric=fabric,
             images=images,
             link_local=link_local,
+            names=names,
             owner=owner,
+            resolvers=resolvers,
             directory=self.data.volumes,
         )
 

@@ -1,17 +1,21 @@
-"""The app on 169.254.170.2 knows which task asks, in namespaces of the kernel's."""
+"""169.254.170.2 and the VPC's resolver know which task asks, in namespaces of the kernel's."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import ExitStack
 
+import dns.message
+import dns.query
 import pytest
 from starlette.types import Receive, Scope, Send
 
 from neargate.gateway.link_local import LINK_LOCAL, LinkLocal
-from neargate.model.fabric import LINK_LOCAL_ADDRESS
+from neargate.gateway.name_server import NameServer
+from neargate.model.fabric import LINK_LOCAL_ADDRESS, AddressInUse
+from neargate.planners.private_names import Answer
 from tests.contract.test_fabric import LinuxRig
 from tests.contract.test_fabric_linux import ANSWER_WITHIN, within
 
@@ -65,3 +69,34 @@ async def test_a_restarted_server_listens_again(linux: LinuxRig) -> None:
         await link_local.serve(await linux.fabric().listener(task, LINK_LOCAL_ADDRESS, 80), run)
         assert await asyncio.to_thread(get, task, "/") == f"{run} /"
         await link_local.close()
+
+
+RESOLVER = "10.79.0.2"
+
+
+def resolve(namespace: str, *, tcp: bool) -> str:
+    """The text that the resolver has for `me`, asked from inside."""
+    query = dns.message.make_query("me", "TXT")
+    way = dns.query.tcp if tcp else dns.query.udp
+    answer = within(namespace, lambda: way(query, RESOLVER, timeout=ANSWER_WITHIN)).answer
+    return answer[0][0].to_text().strip('"')
+
+
+async def test_each_task_has_a_resolver_at_the_same_address(linux: LinuxRig) -> None:
+    def lookup(identity: Hashable, name: str, wanted: str) -> Answer:
+        return Answer("TXT", 0, (f'"{identity}"',))
+
+    fabric = linux.fabric()
+    names = NameServer(lookup, ())
+    one, two = linux.namespace(), linux.namespace()
+    for namespace in (one, two):
+        await names.serve(await fabric.name_sockets(namespace, RESOLVER), namespace)
+    for namespace in (one, two):
+        for tcp in (False, True):
+            assert await asyncio.to_thread(resolve, namespace, tcp=tcp) == namespace
+    with pytest.raises(AddressInUse):
+        await fabric.name_sockets(one, RESOLVER)
+    await names.stop(one)
+    await names.serve(await fabric.name_sockets(one, RESOLVER), "again")
+    assert await asyncio.to_thread(resolve, one, tcp=False) == "again"
+    await names.close()

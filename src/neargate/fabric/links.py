@@ -28,6 +28,7 @@ from neargate.model.fabric import (
 )
 
 _MACHINE_MAC = "ee:ee:ee:ee:ee:ee"  # the same on every link: nobody but the task at its end sees it
+_NAMES = 53  # the port of DNS
 _LOOPBACK = 1  # the index of lo in every namespace
 _SCOPE_LINK = 253
 _SCOPE_HOST = 254
@@ -104,21 +105,42 @@ def listening(namespace: int, address: str, port: int) -> socket.socket:
 
     def listen() -> socket.socket:
         _add_to_loopback(address)
-        with ExitStack() as undo:
-            listener = undo.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.setblocking(False)
-            try:
-                listener.bind((address, port))
-                listener.listen(128)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-                raise AddressInUse(f"{address}:{port}") from error
-            undo.pop_all()
-        return listener
+        return _bound(socket.SOCK_STREAM, address, port)
 
     return inside(namespace, listen)
+
+
+def name_sockets(namespace: int, address: str) -> tuple[socket.socket, socket.socket]:
+    """Non-blocking sockets at port 53 in the namespace: of datagrams, and listening. Raises `AddressInUse`."""
+
+    def bind() -> tuple[socket.socket, socket.socket]:
+        _add_to_loopback(address)
+        with ExitStack() as undo:
+            datagrams = undo.enter_context(_bound(socket.SOCK_DGRAM, address, _NAMES))
+            streams = _bound(socket.SOCK_STREAM, address, _NAMES)
+            undo.pop_all()
+        return datagrams, streams
+
+    return inside(namespace, bind)
+
+
+def _bound(kind: socket.SocketKind, address: str, port: int) -> socket.socket:
+    """A non-blocking socket at the address; it listens where its kind does. Raises `AddressInUse`."""
+    with ExitStack() as undo:
+        made = undo.enter_context(socket.socket(socket.AF_INET, kind))
+        made.setblocking(False)
+        try:
+            if kind == socket.SOCK_STREAM:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind((address, port))
+            if kind == socket.SOCK_STREAM:
+                made.listen(128)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise AddressInUse(f"{address}:{port}") from error
+        undo.pop_all()
+    return made
 
 
 @contextmanager

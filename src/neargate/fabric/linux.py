@@ -52,11 +52,22 @@ class LinuxFabric:
     async def listener(self, netns_path: str, address: str, port: int) -> socket:
         """As in the port. The socket keeps the namespace alive, and in it the attachment, until closed."""
 
-        def listen() -> socket:
+        def listen() -> tuple[socket, ...]:
             with opened(netns_path) as namespace:
-                return links.listening(namespace, address, port)
+                return (links.listening(namespace, address, port),)
 
-        job = self._jobs.submit(listen)
+        return (await self._sockets(listen))[0]
+
+    async def name_sockets(self, netns_path: str, address: str) -> tuple[socket, socket]:
+        def bind() -> tuple[socket, ...]:
+            with opened(netns_path) as namespace:
+                return links.name_sockets(namespace, address)
+
+        datagrams, streams = await self._sockets(bind)
+        return datagrams, streams
+
+    async def _sockets(self, make: Callable[[], tuple[socket, ...]]) -> tuple[socket, ...]:
+        job = self._jobs.submit(make)
         try:
             return await asyncio.wrap_future(job)
         except asyncio.CancelledError:
@@ -96,7 +107,8 @@ class LinuxFabric:
         self._close()
 
 
-def _close_result(job: Future[socket]) -> None:
-    """For a listener that nobody waits for any more."""
+def _close_result(job: Future[tuple[socket, ...]]) -> None:
+    """For sockets that nobody waits for any more."""
     if not job.cancelled() and job.exception() is None:
-        job.result().close()
+        for one in job.result():
+            one.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from socket import AF_INET, SOCK_STREAM, socket
+from socket import AF_INET, SOCK_DGRAM, SOCK_STREAM, SocketKind, socket
 
 import attrs
 
@@ -95,12 +95,15 @@ class MemoryFabric:
         earlier = self._listeners.get((netns_path, address, port))
         if earlier is not None and earlier.fileno() != -1:
             raise AddressInUse(f"{address}:{port}")
-        listener = socket(AF_INET, SOCK_STREAM)
-        listener.setblocking(False)
-        listener.bind(("127.0.0.1", 0))
+        listener = _on_loopback(SOCK_STREAM)
         listener.listen(128)
         self._listeners[netns_path, address, port] = listener
         return listener
+
+    async def name_sockets(self, netns_path: str, address: str) -> tuple[socket, socket]:
+        """As in the port, each on a port of the machine's loopback that the kernel picks."""
+        streams = await self.listener(netns_path, address, 53)
+        return _on_loopback(SOCK_DGRAM), streams
 
     async def remove_owned(self) -> None:
         for attachment in await self.attached():
@@ -110,3 +113,10 @@ class MemoryFabric:
     def _check_namespace(self, netns_path: str) -> None:
         if not self._machine.namespace_exists(netns_path):
             raise NoSuchNamespace(netns_path)
+
+
+def _on_loopback(kind: SocketKind) -> socket:
+    made = socket(AF_INET, kind)
+    made.setblocking(False)
+    made.bind(("127.0.0.1", 0))
+    return made

@@ -155,6 +155,13 @@ class Fabric(Protocol):
         """
         ...
 
+    async def name_sockets(self, netns_path: str, address: str) -> tuple[Any, Any]:
+        """Two non-blocking `socket.socket`s at address:53 inside the namespace: one of UDP, and a listening one.
+
+        As `listener` in everything else.
+        """
+        ...
+
     async def remove_owned(self) -> None:
         """Detach everything of this owner, then close."""
         ...

@@ -93,13 +93,15 @@ class SandboxSpec:
     """What is wanted of a sandbox.
 
     `name` is unique per runtime: making the same one twice returns the first. `cpus` and `memory_mib`
-    limit all containers of the sandbox together. `hostname` and `dns` hold for all of them.
+    limit all containers of the sandbox together. `hostname`, `dns` (name servers) and `dns_search` (domains)
+    hold for all of them.
     """
 
     name: str
     labels: Mapping[str, str] = attrs.field(factory=dict)
     hostname: str | None = None
     dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
     cpus: float | None = None
     memory_mib: int | None = None
 
@@ -119,6 +121,7 @@ class Sandbox:
     labels: Mapping[str, str] = attrs.field(factory=dict)
     hostname: str | None = None
     dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
     cgroup_parent: str | None = None
     """Set where the sandbox has limits of its own."""
 

@@ -341,6 +341,7 @@ class MemoryRuntime:
                 labels=dict(spec.labels),
                 hostname=spec.hostname,
                 dns=spec.dns,
+                dns_search=spec.dns_search,
             )
             self.world.sandboxes[spec.name] = (spec, sandbox)
         return self.world.sandboxes[spec.name][1]

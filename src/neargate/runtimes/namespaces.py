@@ -55,6 +55,7 @@ class Namespaces:
             labels=dict(spec.labels),
             hostname=spec.hostname,
             dns=spec.dns,
+            dns_search=spec.dns_search,
             cgroup_parent=self.cgroups.path(spec.name) if limited else None,
         )
         try:
@@ -94,7 +95,8 @@ class Namespaces:
             record = json.loads((self.records / f"{name}.json").read_text())
         except FileNotFoundError:
             return None
-        return Sandbox(**{**record, "dns": tuple(record["dns"])})
+        names = {name: tuple(record.get(name, ())) for name in ("dns", "dns_search")}
+        return Sandbox(**{**record, **names})
 
     def _write(self, sandbox: Sandbox) -> None:
         """By rename: a crash leaves the whole record or none."""

@@ -45,7 +45,11 @@ class PauseSandboxes:
 
     async def create(self, spec: SandboxSpec, cgroup_parent: str | None) -> Sandbox:
         """The sandbox of this name, running. Raises `StartFailed`."""
-        host: dict[str, Any] = {"NetworkMode": "none", "Dns": list(spec.dns)}
+        host: dict[str, Any] = {
+            "NetworkMode": "none",
+            "Dns": list(spec.dns),
+            "DnsSearch": list(spec.dns_search),
+        }
         if cgroup_parent is not None:
             host["CgroupParent"] = cgroup_parent
         body: dict[str, Any] = {
@@ -120,6 +124,7 @@ def sandbox_of(shown: Mapping[str, Any]) -> Sandbox:
         labels=labels,
         hostname=shown["Config"].get("Hostname") or None,
         dns=tuple(shown["HostConfig"].get("Dns") or ()),
+        dns_search=tuple(shown["HostConfig"].get("DnsSearch") or ()),
         cgroup_parent=shown["HostConfig"].get("CgroupParent") or None,
     )
 

@@ -114,6 +114,8 @@ def _host_config(spec: ContainerSpec, dialect: Dialect) -> dict[str, Any]:
         host["ExtraHosts"] = [f"{name}:{address}" for name, address in spec.extra_hosts]
         if spec.sandbox.dns:
             host["Dns"] = list(spec.sandbox.dns)
+        if spec.sandbox.dns_search:
+            host["DnsSearch"] = list(spec.sandbox.dns_search)
     if spec.cpus is not None:
         host["NanoCpus"] = round(spec.cpus * 1e9)
     if spec.cpu_shares is not None:

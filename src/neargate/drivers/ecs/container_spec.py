@@ -32,17 +32,22 @@ def labels(owner: str, task: Task) -> dict[str, str]:
     }
 
 
-def sandbox_spec(owner: str, task: Task) -> SandboxSpec:
-    """A task's namespace. Where it has several containers, the task's limits hold for all of them together.
+def sandbox_spec(
+    owner: str, task: Task, name_servers: tuple[str, ...] = (), search: tuple[str, ...] = ()
+) -> SandboxSpec:
+    """A task's namespace; without name servers it has the machine's.
 
-    A single container carries them itself: inside a parent with a CPU quota the engine's own start of a
-    container is slowed down by that quota (measured: about 60 ms at 0.25 vCPU).
+    Where it has several containers, the task's limits hold for all of them together. A single container carries
+    them itself: inside a parent with a CPU quota the engine's own start of a container is slowed down by that
+    quota (measured: about 60 ms at 0.25 vCPU).
     """
     together = len(task.containers) > 1
     return SandboxSpec(
         name=sandbox_name(task),
         labels=labels(owner, task),
         hostname=hostname(task),
+        dns=name_servers,
+        dns_search=search,
         cpus=_cpus(task) if together else None,
         memory_mib=int(task.memory) if together else None,
     )

@@ -12,6 +12,7 @@ import attrs
 from neargate.drivers.ecs import actors
 from neargate.drivers.ecs.container_spec import sandbox_spec
 from neargate.drivers.ecs.live import BUSY, READY, LiveTask, failed
+from neargate.model.ec2 import Subnet, Vpc, dns_domain
 from neargate.model.ecs import Task, TaskAttachment
 from neargate.model.errors import AwsError
 from neargate.model.fabric import (
@@ -24,8 +25,9 @@ from neargate.model.fabric import (
     Interface,
 )
 from neargate.model.ports import Store
-from neargate.model.records import Tx
-from neargate.model.runtime import EngineUnavailable, Runtime, RuntimeFailure
+from neargate.model.records import Reader, Tx
+from neargate.model.runtime import EngineUnavailable, Runtime, RuntimeFailure, SandboxSpec
+from neargate.planners.private_names import resolver_of
 from neargate.services.dispatch import Dispatcher
 from neargate.services.ec2 import interfaces
 
@@ -51,6 +53,14 @@ def identity(task: Task) -> TaskIdentity:
     return TaskIdentity(task.key, task.account, task.region, task.task_role, task.credentials_id, task.id)
 
 
+class NameService(Protocol):
+    """Answers DNS queries on a task's own resolver address."""
+
+    async def serve(self, sockets: tuple[Any, Any], identity: Any) -> None: ...
+
+    async def stop(self, identity: Any) -> None: ...
+
+
 class LinkLocal(Protocol):
     """Answers on a task's own 169.254.170.2."""
 
@@ -69,6 +79,9 @@ class TaskNetwork:
     fabric: Fabric
     link_local: LinkLocal
     owner: str
+    names: NameService | None = None
+    resolvers: tuple[str, ...] = ()
+    """The machine's own name servers: what a task asks while this server is away."""
 
     async def set_up(self, key: str, live: LiveTask) -> None:
         """Sets `live.sandbox` on the way, so that containers can be created while the network is plugged in."""
@@ -78,10 +91,13 @@ class TaskNetwork:
             if task is None:
                 return
             live.sandbox_state = BUSY
-            live.sandbox = await self.runtime.create_sandbox(sandbox_spec(self.owner, task))
+            resolver, spec = self._resolution(task)
+            live.sandbox = await self.runtime.create_sandbox(spec)
             live.sandbox_state = READY
             live.wake()
-            await asyncio.gather(self._attach(key, task, live), self._serve(task, live.sandbox.netns))
+            await asyncio.gather(
+                self._attach(key, task, live), self._serve(task, live.sandbox.netns, resolver)
+            )
         except (EngineUnavailable, FabricUnavailable):
             raise
         except AwsError as error:
@@ -124,14 +140,30 @@ class TaskNetwork:
             else:
                 return
 
-    async def _serve(self, task: Task, netns: str) -> None:
-        await self.link_local.stop(identity(task))
+    def _resolution(self, task: Task) -> tuple[str, SandboxSpec]:
+        """The address of the VPC's resolver, "" where none answers, and the sandbox that asks it first."""
+        vpc = self.store.read(lambda view: vpc_of(view, task))
+        if vpc is None or self.names is None:
+            return "", sandbox_spec(self.owner, task)
+        resolver = resolver_of(vpc.cidr)
+        servers = (resolver, *self.resolvers)
+        return resolver, sandbox_spec(self.owner, task, servers, (dns_domain(vpc.region),))
+
+    async def _serve(self, task: Task, netns: str, resolver: str) -> None:
+        await self._stop_serving(task)
         sock = await self.fabric.listener(netns, LINK_LOCAL_ADDRESS, HTTP)
         await self.link_local.serve(sock, identity(task))
+        if self.names is not None and resolver:
+            await self.names.serve(await self.fabric.name_sockets(netns, resolver), identity(task))
+
+    async def _stop_serving(self, task: Task) -> None:
+        await self.link_local.stop(identity(task))
+        if self.names is not None:
+            await self.names.stop(identity(task))
 
     async def take_down(self, task: Task, sandbox_id: str) -> None:
         """Its containers must be gone."""
-        await self.link_local.stop(identity(task))
+        await self._stop_serving(task)
         if task.attachment.eni:
             await self.fabric.detach(task.attachment.eni)
         await self.runtime.remove_sandbox(sandbox_id)
@@ -157,6 +189,12 @@ class TaskNetwork:
 
         done: Task | None = await self.store.write(write)
         return done
+
+
+def vpc_of(view: Reader, task: Task) -> Vpc | None:
+    """The VPC that a task's subnet lies in."""
+    subnet = view.get(Subnet, task.scope(task.attachment.subnet))
+    return view.get(Vpc, task.scope(subnet.vpc_id)) if subnet is not None else None
 
 
 def _allocate(dispatcher: Dispatcher, avoid: frozenset[str]) -> Callable[[Tx, Task], Task]:

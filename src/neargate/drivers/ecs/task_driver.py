@@ -27,7 +27,7 @@ from neargate.drivers.ecs.live import (
     failed,
 )
 from neargate.drivers.ecs.log_pump import LogPump
-from neargate.drivers.ecs.network import LinkLocal, TaskNetwork
+from neargate.drivers.ecs.network import LinkLocal, NameService, TaskNetwork
 from neargate.drivers.ecs.observing import Observer
 from neargate.drivers.ecs.reach import Reach
 from neargate.drivers.ecs.rights import ExecutionRights
@@ -75,7 +75,8 @@ def task_key(arn: str) -> str:
 class TaskDriver:
     """Makes task records true. Watches `ecs.task`.
 
-    `images` resolves image names; `link_local` answers on 169.254.170.2; `directory` is where empty volumes lie
+    `images` resolves image names; `link_local` answers on 169.254.170.2, `names`, where given, on
+    the VPC's resolver address; `resolvers` are the machine's own name servers; `directory` is where empty volumes lie
     while their task lives.
     """
 
@@ -90,6 +91,8 @@ class TaskDriver:
         images: Images,
         link_local: LinkLocal,
         owner: str,
+        names: NameService | None = None,
+        resolvers: tuple[str, ...] = (),
         directory: Path | None = None,
     ) -> None:
         self._store = store
@@ -99,7 +102,7 @@ class TaskDriver:
         self._owner = owner
         self._pace = dispatcher.settings.pace
         volumes = directory or Path(tempfile.gettempdir()) / f"neargate-{owner}-volumes"
-        self._network = TaskNetwork(store, dispatcher, runtime, fabric, link_local, owner)
+        self._network = TaskNetwork(store, dispatcher, runtime, fabric, link_local, owner, names, resolvers)
         self._images = ImageFetcher(runtime, images, clock, ExecutionRights(dispatcher), Reach(dispatcher))
         self._logs = LogPump(store, dispatcher, runtime, Reach(dispatcher))
         self._environment = TaskEnvironment(dispatcher, Reach(dispatcher))

@@ -1,0 +1,74 @@
+"""The names that a task can resolve, over the records: `TaskNames(store)(identity, name, type)`."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+
+from neargate.drivers.ecs.network import TaskIdentity, vpc_of
+from neargate.model.ec2 import Vpc, dns_domain
+from neargate.model.ecs import Task
+from neargate.model.fabric import LINK_LOCAL_ADDRESS
+from neargate.model.ports import Store
+from neargate.model.records import Reader
+from neargate.model.servicediscovery import (
+    DNS_PRIVATE,
+    HTTP,
+    DiscoveryInstance,
+    DiscoveryService,
+    Namespace,
+)
+from neargate.planners import private_names
+from neargate.planners.private_names import Answer
+
+_PREFIXED = re.compile(rf"[a-z0-9-]+-{re.escape(LINK_LOCAL_ADDRESS)}")
+"""What an SDK makes of the endpoint for operations with a host prefix: StartLiveTail, DiscoverInstances."""
+
+
+class TaskNames:
+    """What Neargate itself knows of names; None for a name of the world outside."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __call__(self, identity: object, name: str, wanted: str) -> Answer | None:
+        """`name` in lower case without the last dot; `wanted` a record type (`A`)."""
+        if not isinstance(identity, TaskIdentity):
+            return None
+        if _PREFIXED.fullmatch(name):
+            return Answer(wanted, 60, (LINK_LOCAL_ADDRESS,) if wanted == "A" else ())
+        key = identity.key
+        return self._store.read(lambda view: _answer(view, key, name, wanted))
+
+
+def _answer(view: Reader, key: str, name: str, wanted: str) -> Answer | None:
+    task = view.get(Task, key)
+    vpc = vpc_of(view, task) if task is not None else None
+    if task is None or vpc is None or not vpc.dns_support:
+        return None
+    host = private_names.host_name(name, wanted, dns_domain(vpc.region), vpc.cidrs)
+    return host or _from_cloud_map(view, vpc, name, wanted)
+
+
+def _from_cloud_map(view: Reader, vpc: Vpc, name: str, wanted: str) -> Answer | None:
+    scope = f"{vpc.account}/{vpc.region}/"
+    spaces = [
+        one
+        for one in view.scan(Namespace, scope)
+        if one.type != HTTP and (one.type != DNS_PRIVATE or one.vpc == vpc.id)
+    ]
+    space = private_names.closest(name, spaces)
+    if space is None:
+        return None
+    services = [
+        (one, view.scan(DiscoveryInstance, one.key + "/"))
+        for one in view.scan(DiscoveryService, scope)
+        if one.namespace == space.id and f".{one.name.lower()}." in f".{name}"
+    ]
+    label = private_names.in_namespace(name, space) or ""
+    return private_names.from_services(label, wanted, services, space, _shuffled)
+
+
+def _shuffled(instances: Sequence[DiscoveryInstance]) -> Sequence[DiscoveryInstance]:
+    return random.sample(instances, len(instances))
