@@ -59,4 +59,7 @@ class Invoke(Protocol):
         *,
         role: str | None = None,
         region: str | None = None,
-    ) -> Json: ...
+        via: str | None = None,
+    ) -> Json:
+        """`role`, `region`: act as that role, in that region. `via`: act as that service (its principal, such as
+        `elasticloadbalancing.amazonaws.com`), which may do to its own resources what its users may not."""

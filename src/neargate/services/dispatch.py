@@ -103,11 +103,14 @@ class Dispatcher:
             *,
             role: str | None = None,
             region: str | None = None,
+            via: str | None = None,
         ) -> Json:
             found = self.find(service, operation)
             actor = caller if role is None else _in_role(caller, role)
             if region is not None:
                 actor = attrs.evolve(actor, region=region)
+            if via is not None:
+                actor = attrs.evolve(actor, via=via)
             if not found.reads:
                 _record_call(tx, actor, found)
             try:

@@ -39,6 +39,8 @@ from neargate.services.ec2.estate import (
 from neargate.services.ec2.places import SECURITY_GROUPS_PER_INTERFACE
 from neargate.services.ec2.selection import Fields, page, select
 
+MANAGERS = {"elasticloadbalancing.amazonaws.com": "amazon-elb"}
+"""Services whose interfaces are their own, and what DescribeNetworkInterfaces shows as their RequesterId."""
 _TRIES = 16
 """Random picks before the free addresses are counted out."""
 
@@ -50,6 +52,8 @@ _TRIES = 16
 )
 def create_network_interface(cx: Context, request: Json) -> Json:
     interface = repeated(cx, NetworkInterface, request)
+    if interface is None and cx.caller.via in MANAGERS:
+        interface = _for_manager(cx, request)
     if interface is None:
         if request.get("InterfaceType") not in (None, "interface"):
             raise invalid(f"Invalid interface type: {request['InterfaceType']}")
@@ -72,6 +76,19 @@ def create_network_interface(cx: Context, request: Json) -> Json:
         cx.tx.put(interface)
     described = {**_described(interface, _around(cx)), "Status": "pending"}
     return {"NetworkInterface": described, "ClientToken": interface.token}
+
+
+def _for_manager(cx: Context, request: Json) -> NetworkInterface:
+    """The interface that a service asks for, to manage it itself. It may be of any type, and have no group."""
+    return create_managed(
+        cx,
+        request["SubnetId"],
+        request.get("Groups") or None,
+        request.get("Description") or "",
+        MANAGERS[cx.caller.via],
+        type=request.get("InterfaceType") or "interface",
+        address=request.get("PrivateIpAddress"),
+    )
 
 
 def _wanted_addresses(request: Json) -> tuple[str | None, list[str]]:

@@ -1,0 +1,118 @@
+"""Certificates of listeners: checked where they are kept, in ACM or IAM; further ones for other host names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from neargate.model.elbv2 import Listener
+from neargate.model.errors import AwsError
+from neargate.model.operations import Context, operation
+from neargate.model.records import Json
+from neargate.services.elbv2.lookup import invalid, page, require
+
+MOST = 25
+"""Beside the default certificate."""
+_SECURE = ("HTTPS", "TLS")
+
+
+def checked_certificates(cx: Context, protocol: str, wanted: Sequence[Json] | None) -> tuple[str, ...]:
+    """The default certificate of a listener, which exists; none for a protocol without TLS."""
+    if protocol not in _SECURE:
+        if wanted:
+            raise invalid(f"A certificate cannot be specified for {protocol} listeners")
+        return ()
+    if not wanted:
+        raise invalid(f"A certificate must be specified for {protocol} listeners")
+    if len(wanted) > 1:
+        raise invalid("You must specify exactly one certificate for the listener")
+    if wanted[0].get("IsDefault") is not None:
+        raise invalid("You cannot set the isDefault parameter for a certificate")
+    arn = wanted[0].get("CertificateArn") or ""
+    _require_certificate(cx, arn)
+    return (arn,)
+
+
+def _require_certificate(cx: Context, arn: str) -> None:
+    """CertificateNotFound, UnsupportedCertificate."""
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or parts[2] not in ("acm", "iam"):
+        raise invalid(f"Certificate ARN '{arn}' is not valid")
+    if not (_in_acm(cx, arn) if parts[2] == "acm" else _in_iam(cx, parts[5])):
+        raise AwsError("CertificateNotFound", f"Certificate '{arn}' not found")
+
+
+def _in_acm(cx: Context, arn: str) -> bool:
+    try:
+        found = cx.invoke("acm", "DescribeCertificate", {"CertificateArn": arn})["Certificate"]
+    except AwsError as error:
+        if error.code == "NotImplemented":
+            raise
+        return False
+    if found["Status"] != "ISSUED":
+        raise AwsError(
+            "UnsupportedCertificate",
+            f"The certificate '{arn}' must have a fully-qualified domain name, a supported signature, and a "
+            "supported key size.",
+        )
+    return True
+
+
+def _in_iam(cx: Context, resource: str) -> bool:
+    try:
+        cx.invoke("iam", "GetServerCertificate", {"ServerCertificateName": resource.rpartition("/")[2]})
+    except AwsError:
+        return False
+    return True
+
+
+@operation("elbv2", "AddListenerCertificates")
+def add_listener_certificates(cx: Context, request: Json) -> Json:
+    """One that is there already is no error."""
+    listener = _secure_listener(cx, request)
+    named = _named(request)
+    for arn in named:
+        _require_certificate(cx, arn)
+    together = tuple(dict.fromkeys((*listener.certificates, *named)))
+    if len(together) - 1 > MOST:
+        raise AwsError(
+            "TooManyCertificates", "You've reached the limit on the number of certificates per load balancer"
+        )
+    cx.tx.put(attrs.evolve(listener, certificates=together))
+    added = [one for one in _described(together) if one["CertificateArn"] in named]
+    return {"Certificates": added}
+
+
+@operation("elbv2", "RemoveListenerCertificates")
+def remove_listener_certificates(cx: Context, request: Json) -> Json:
+    listener = _secure_listener(cx, request)
+    named = _named(request)
+    if listener.certificates[0] in named:
+        raise AwsError("OperationNotPermitted", "Default certificate cannot be removed")
+    kept = tuple(arn for arn in listener.certificates if arn not in named)
+    cx.tx.put(attrs.evolve(listener, certificates=kept))
+    return {}
+
+
+@operation("elbv2", "DescribeListenerCertificates", reads=True)
+def describe_listener_certificates(cx: Context, request: Json) -> Json:
+    listener = require(cx, Listener, request["ListenerArn"])
+    return page(request, "Certificates", _described(listener.certificates), dict)
+
+
+def _secure_listener(cx: Context, request: Json) -> Listener:
+    listener = require(cx, Listener, request["ListenerArn"])
+    if listener.protocol not in _SECURE:
+        raise invalid(f"A certificate cannot be specified for {listener.protocol} listeners")
+    return listener
+
+
+def _named(request: Json) -> list[str]:
+    if any(one.get("IsDefault") is not None for one in request["Certificates"]):
+        raise invalid("You cannot set the isDefault parameter for a certificate")
+    return [one.get("CertificateArn") or "" for one in request["Certificates"]]
+
+
+def _described(certificates: Sequence[str]) -> list[Json]:
+    return [{"CertificateArn": arn, "IsDefault": place == 0} for place, arn in enumerate(certificates)]
