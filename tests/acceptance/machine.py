@@ -26,6 +26,7 @@ NEARGATE = Path(sys.executable).with_name("neargate")
 AWS = ROOT / ".venv-clients" / "bin" / "aws"
 SAM = ROOT / ".venv-clients-sam" / "bin" / "sam"
 SCEPTRE = ROOT / ".venv-clients-sceptre" / "bin" / "sceptre"
+ECS_DEPLOY = ROOT / ".venv-clients-ecs" / "bin" / "ecs"
 CDK = ROOT / ".venv-clients-cdk" / "bin" / "cdk"  # beside node, which runs it
 
 
