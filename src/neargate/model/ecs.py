@@ -176,10 +176,28 @@ class Deployment:
     healthy_at: float = 0.0
     noted: tuple[str, ...] = ()
     """Tasks that are still stopping but whose end was counted already."""
+    failing: tuple[str, ...] = ()
+    """Tasks whose failing health checks were counted already."""
+    rolls_back: str = ""
+    """The id of the service deployment that failed, while this one is being gone back to."""
+    failed_by: str = ""
+    """The monitor that failed it, or the one that it rolls back: `circuit-breaker`, `alarms NAME,NAME`, `user`,
+    `traffic`. `status_reason` is the service deployment's statusReason."""
+    status_reason: str = ""
+    rollback_wanted: bool = False
+    stop_requested: str = ""
+    """ROLLBACK or ABORT: StopServiceDeployment was called."""
+    ignored_alarms: tuple[str, ...] | None = None
+    """Alarms that were in ALARM when it began; None while nobody has looked."""
+    bake_since: float | None = None
     network: Json = attrs.field(factory=dict)
+    zones: tuple[str, ...] = ()
+    """The availability zones of its subnets, in their order."""
     platform_version: str = "1.4.0"
     launch_type: str | None = "FARGATE"
     strategy: tuple[Json, ...] = ()
+    load_balancers: tuple[Json, ...] = ()
+    """As the API shows them; `targetGroupArn` is the group that this deployment's tasks join."""
     revision_id: str = ""
     """The service revision and the service deployment that it carries out (their ids in ARNs)."""
     service_deployment_id: str = ""
@@ -203,6 +221,8 @@ class Service(_Regional):
     deployments: tuple[Deployment, ...] = ()
     last_completed: Deployment | None = None
     steady: bool = False
+    rebalancing: int = 0
+    """How many tasks beyond `desired` it may have while its zones are being balanced."""
     said: dict[str, float] = attrs.field(factory=dict)
     minimum_healthy_percent: int = 100
     maximum_percent: int = 200
@@ -210,6 +230,8 @@ class Service(_Regional):
     deployment_configuration: Json = attrs.field(factory=dict)
     grace_period: int | None = None
     """healthCheckGracePeriodSeconds."""
+    load_balancers: tuple[Json, ...] = ()
+    """As they were asked for."""
     platform_version: str = "LATEST"
     enable_managed_tags: bool = False
     propagate_tags: str = "NONE"
@@ -247,6 +269,8 @@ class ServiceRevision(_Regional):
     platform_version: str = "1.4.0"
     launch_type: str | None = "FARGATE"
     strategy: tuple[Json, ...] = ()
+    load_balancers: tuple[Json, ...] = ()
+    """`targetGroupArn` is the group that this revision's tasks join."""
 
     @property
     def key(self) -> str:
@@ -278,6 +302,10 @@ class ServiceDeployment(_Regional):
     threshold: int = 0
     configuration: Json = attrs.field(factory=dict)
     rollback: Json | None = None
+    stopped: float | None = None
+    failed_by: str = ""
+    """The monitor that failed it: `circuit-breaker`, `alarms`, `user`, `traffic`."""
+    triggered_alarms: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -335,6 +363,27 @@ class TaskContainer:
 
 
 @attrs.frozen(kw_only=True)
+class TaskTarget:
+    """A task's place in a target group (its ARN).
+
+    `state` is "" until it is registered, then what the load balancer says (initial, healthy, unhealthy, unused,
+    draining; with its description as `reason`), and `gone` once it left. `left` is when the service took it out.
+    """
+
+    group: str
+    container: str
+    port: int
+    state: str = ""
+    reason: str = ""
+    left: float | None = None
+
+    @property
+    def is_in(self) -> bool:
+        """It was registered, and has not left yet."""
+        return self.state not in ("", "gone")
+
+
+@attrs.frozen(kw_only=True)
 class Task(_Regional):
     """A task: what is wanted of it (`desired_status`) and how far it is (`status`, never back).
 
@@ -379,6 +428,10 @@ class Task(_Regional):
     stopped: float | None = None
     stop_code: str | None = None
     stopped_reason: str | None = None
+    targets: tuple[TaskTarget, ...] = ()
+    """Its places in its service's target groups. The service driver keeps them."""
+    protected_until: float | None = None
+    """Until when the service does not stop it to scale in or to roll out."""
     tags: Tags = attrs.field(factory=dict)
 
     @property

@@ -253,8 +253,24 @@ def _brought_forward(task: Task, seen: Seen, now: float) -> Task:
             and any(c.started is not None for c in task.containers)
             and task.desired_status == "RUNNING"
         ):
+            if _joins_first(task):
+                return forward(task, "ACTIVATING")
             task = forward(attrs.evolve(task, started=now), "RUNNING")
     return task
+
+
+def _joins_first(task: Task) -> bool:
+    """A task of several target groups is RUNNING only once it is registered in all of them."""
+    return len(task.targets) > 1 and any(not target.state for target in task.targets)
+
+
+def _leaves_first(task: Task) -> bool:
+    """A task that could still serve leaves its target groups, and is drained, before its containers stop."""
+    return (
+        task.stop_code not in ("EssentialContainerExited", "TaskFailedToStart")
+        and any(target.is_in for target in task.targets)
+        and all(c.status == "RUNNING" for c in task.containers if c.essential)
+    )
 
 
 def stopping(task: Task, code: str, reason: str, now: float) -> Task:
@@ -317,6 +333,8 @@ def _bring_up(task: Task, definition: TaskDefinition, seen: Seen, now: float, pa
     for container in task.containers:
         if container.status == "PENDING":
             actions += _start_container(container, seen, container.name in blocked)
+    if task.status == "ACTIVATING":
+        return Plan(task, tuple(actions), "its registration in the service's target groups")
     if task.status != "RUNNING":
         moments = [found.wake_at for found in blocked.values() if found.wake_at is not None]
         return Plan(task, tuple(actions), _missing(task, seen, blocked), min(moments, default=None))
@@ -368,12 +386,13 @@ def _await_ready(
     """When it begins to count as healthy: see the module `rollout` for what that decides."""
     started = task.started or now
     checked = {c["name"] for c in definition.containers if c["essential"] and has_health_check(c)}
-    if checked:
-        healthy = {c.name for c in task.containers if c.health == "HEALTHY"}
-        if checked <= healthy:
-            return Plan(attrs.evolve(task, ready=now), tuple(actions), "")
-        names = ", ".join(sorted(checked - healthy))
-        return Plan(task, tuple(actions), f"the health check of {names}")
+    healthy = {c.name for c in task.containers if c.health == "HEALTHY"}
+    if checked - healthy:
+        return Plan(task, tuple(actions), f"the health check of {', '.join(sorted(checked - healthy))}")
+    if any(target.state != "healthy" for target in task.targets):
+        return Plan(task, tuple(actions), "the load balancer to find it healthy")
+    if checked or task.targets:
+        return Plan(attrs.evolve(task, ready=now), tuple(actions), "")
     ports = declared_ports(definition)
     if now >= started + UNCHECKED or (pace == "local" and ports and ports <= seen.listening):
         return Plan(attrs.evolve(task, ready=now), tuple(actions), "")
@@ -396,9 +415,11 @@ def has_health_check(container: Json) -> bool:
 def _take_down(task: Task, definition: TaskDefinition, seen: Seen, now: float) -> Plan:
     if task.status == "DEPROVISIONING":
         return _deprovision(task, seen, now)
-    task = forward(task, "STOPPING")
     if task.stopping is None:
         task = attrs.evolve(task, stopping=now)
+    if _leaves_first(task):
+        return Plan(forward(task, "DEACTIVATING"), (), "the load balancer to drain its connections")
+    task = forward(task, "STOPPING")
     found = {container.name: seen.container(container.name) for container in task.containers}
     if any(container.state == "busy" for container in found.values()):
         return Plan(task, (), "a container that is just being started")

@@ -157,8 +157,15 @@ def _update_service(old: Existing, want: Desired) -> Steps[None]:
         service=old.id,
         cluster=_cluster_of(old),
         forceNewDeployment=True if force else None,
+        **_removed(old, want),
     )
     yield from _retag(old.id, old, want)
+
+
+def _removed(old: Existing, want: Desired) -> Json:
+    """What UpdateService must be told to empty: a property that the template names no longer."""
+    gone = "LoadBalancers" in old.desired.properties and "LoadBalancers" not in want.properties
+    return {"loadBalancers": []} if gone else {}
 
 
 def _describe_service(existing: Existing) -> Steps[Json | None]:
@@ -238,8 +245,8 @@ _TASK_DEFINITION = (  # the last three are for ECS to refuse, in its own words
 _SERVICE = (
     "AvailabilityZoneRebalancing CapacityProviderStrategy Cluster DeploymentConfiguration DeploymentController "
     "DesiredCount EnableECSManagedTags EnableExecuteCommand ForceNewDeployment HealthCheckGracePeriodSeconds "
-    "LaunchType NetworkConfiguration PlacementConstraints PlacementStrategies PlatformVersion PropagateTags Role "
-    "SchedulingStrategy ServiceName Tags TaskDefinition"
+    "LaunchType LoadBalancers NetworkConfiguration PlacementConstraints PlacementStrategies PlatformVersion "
+    "PropagateTags Role SchedulingStrategy ServiceName Tags TaskDefinition"
 ).split()
 
 TYPES = {

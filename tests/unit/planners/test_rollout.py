@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from neargate.model.ecs import Deployment, Service, Task, TaskAttachment, TaskContainer
 from neargate.planners import ecs_events, rollout
+from neargate.planners import rollout_actions as steps
+from neargate.planners import rollout_health as health
 from neargate.planners.rollout_failures import pause, quick_pause
 
 START = 1_000_000.0
@@ -54,18 +56,18 @@ class World:
         self.made = 0
         self.waiting_for = ""
 
-    def plan(self) -> rollout.Plan:
+    def plan(self) -> steps.Plan:
         """One plan, carried out, with its promises checked."""
-        before_healthy = sum(rollout.is_healthy(task) for task in self.tasks.values())
+        before_healthy = sum(health.is_healthy(task) for task in self.tasks.values())
         before_occupying = self.occupying()
         states = {d.id: d.rollout_state for d in self.service.deployments}
         made = rollout.plan(self.service, list(self.tasks.values()), self.now)
         for action in made.actions:
             self._act(action)
         self.service, self.waiting_for = made.service, made.waiting_for
-        least, most = rollout.bounds(self.service)
+        least, most = health.bounds(self.service)
         if self.service.status == "ACTIVE":
-            healthy = sum(rollout.is_healthy(task) for task in self.tasks.values())
+            healthy = sum(health.is_healthy(task) for task in self.tasks.values())
             assert healthy >= min(before_healthy, least)
             assert self.occupying() <= max(before_occupying, most)
         back = [d.id for d in self.service.deployments if "rolling back" in d.rollout_reason]
@@ -75,12 +77,12 @@ class World:
                 assert now.rollout_state == was
         return made
 
-    def _act(self, action: rollout.Action) -> None:
+    def _act(self, action: steps.Action) -> None:
         match action:
-            case rollout.Start(deployment=owner, count=count):
+            case steps.Start(deployment=owner, count=count):
                 for _ in range(count):
                     self.add(owner)
-            case rollout.Stop(task=task_id, reason=reason):
+            case steps.Stop(task=task_id, reason=reason):
                 assert self.tasks[task_id].desired_status == "RUNNING"
                 self.change(
                     task_id,
@@ -88,9 +90,9 @@ class World:
                     stop_code="ServiceSchedulerInitiated",
                     stopped_reason=reason,
                 )
-            case rollout.Settle(task=task_id):
+            case steps.Settle(task=task_id):
                 del self.tasks[task_id]
-            case rollout.Say(message=message):
+            case steps.Say(message=message):
                 self.events.append(message)
 
     def occupying(self) -> int:
@@ -183,7 +185,7 @@ class World:
 
 
 def running(world: World) -> list[str]:
-    return [t.deployment for t in world.tasks.values() if rollout.is_healthy(t)]
+    return [t.deployment for t in world.tasks.values() if health.is_healthy(t)]
 
 
 percents = st.sampled_from([(100, 200), (50, 100), (0, 100), (50, 200), (75, 150), (0, 200), (100, 125)])
@@ -233,7 +235,7 @@ def test_the_band_holds_and_it_converges_whatever_happens(
 
 def _cannot_move(world: World) -> bool:
     """Such as 1 task at 100/125 percent: ECS says so in an event and waits for an update."""
-    least, most = rollout.bounds(world.service)
+    least, most = health.bounds(world.service)
     return least == most or most < world.service.desired
 
 
@@ -250,7 +252,7 @@ def test_a_plan_repeated_at_once_changes_nothing_more(steps: list[tuple[str, int
             getattr(world, what)(names[which % len(names)])
         world.plan()
         again = rollout.plan(world.service, list(world.tasks.values()), world.now)
-        assert not [a for a in again.actions if isinstance(a, rollout.Start | rollout.Settle)]
+        assert not [a for a in again.actions if isinstance(a, steps.Start | steps.Settle)]
 
 
 def test_a_first_deployment_says_what_ecs_says() -> None:
@@ -368,11 +370,11 @@ def test_the_breaker_rolls_back_to_the_last_completed_deployment() -> None:
 
 
 def test_a_threshold_is_half_of_the_desired_tasks_between_3_and_200() -> None:
-    assert [rollout.threshold(service(n)) for n in (1, 6, 7, 1000)] == [3, 3, 4, 200]
+    assert [health.threshold(service(n)) for n in (1, 6, 7, 1000)] == [3, 3, 4, 200]
     count = {"thresholdConfiguration": {"type": "COUNT", "value": 7}}
     share = {"thresholdConfiguration": {"type": "UNBOUNDED_PERCENT", "value": 50}}
-    assert rollout.threshold(service(1, circuit_breaker=count)) == 7
-    assert rollout.threshold(service(1000, circuit_breaker=share)) == 500
+    assert health.threshold(service(1, circuit_breaker=count)) == 7
+    assert health.threshold(service(1000, circuit_breaker=share)) == 500
 
 
 def test_a_task_that_ends_after_running_is_replaced_at_once_and_a_crash_loop_slowed_down() -> None:
@@ -412,11 +414,10 @@ def test_unhealthy_tasks_are_replaced_first_and_stopped_after() -> None:
     (sick,) = world.tasks
     world.sicken(sick)
     made = world.plan()
-    assert [a for a in made.actions if isinstance(a, rollout.Start)] == [rollout.Start("ecs-svc/1", 1, 1)]
+    assert [a for a in made.actions if isinstance(a, steps.Start)] == [steps.Start("ecs-svc/1", 1, 1)]
     assert world.tasks[sick].desired_status == "RUNNING"
-    world.events.clear()
+    assert world.events[-1] == f"(service web) (task {sick}) failed container health checks."
     world.settle()
-    assert world.events[0] == f"(service web) (task {sick}) failed container health checks."
     assert sick not in world.tasks
     assert ecs_events.started("web", ["x"], 1).endswith(
         "Amazon ECS replaced 1 tasks due to an unhealthy status."
@@ -473,7 +474,7 @@ def test_steady_is_said_again_after_six_hours() -> None:
     world = World(service(1))
     world.settle()
     made = world.plan()
-    assert made.wake_at == world.service.said["steady"] + rollout.REPEAT
+    assert made.wake_at == world.service.said["steady"] + steps.REPEAT
     world.now = made.wake_at
     world.plan()
     assert world.events.count("(service web) has reached a steady state.") == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +10,9 @@ import attrs
 import pytest
 
 from neargate.model.ecs import Service, ServiceTask, Task
-from neargate.model.errors import AwsError
 from neargate.model.records import Tx
-from tests.unit.services.cloud import ACCOUNT, REGION, Cloud, cloud
+from tests.unit.services.cloud import ACCOUNT, REGION, cloud
+from tests.unit.services.ecs_calls import Ecs
 
 PREFIX = "arn:aws:ecs:us-east-1:000000000000:"
 TRUST = {
@@ -25,67 +24,6 @@ TRUST = {
         }
     ]
 }
-
-
-class Ecs:
-    """The ECS API over a cloud, with a cluster `c` and the task definition `web:1`."""
-
-    def __init__(self, aws: Cloud) -> None:
-        self.aws = aws
-        self("CreateCluster", clusterName="c")
-        subnets = aws.call("ec2", "DescribeSubnets")["Subnets"]
-        self.subnets = [subnet["SubnetId"] for subnet in subnets]
-        self.register()
-
-    def __call__(self, operation: str, /, **request: Any) -> dict[str, Any]:
-        return asyncio.run(self.aws.dispatcher.call(self.aws.caller, "ecs", operation, request))
-
-    def error(self, operation: str, /, **request: Any) -> tuple[str, str]:
-        with pytest.raises(AwsError) as caught:
-            self(operation, **request)
-        return caught.value.code, caught.value.message
-
-    def register(self, **members: Any) -> dict[str, Any]:
-        request = {
-            "family": "web",
-            "requiresCompatibilities": ["FARGATE"],
-            "networkMode": "awsvpc",
-            "cpu": "256",
-            "memory": "512",
-            "containerDefinitions": [{"name": "app", "image": "nginx"}],
-            **members,
-        }
-        return dict(self("RegisterTaskDefinition", **request)["taskDefinition"])
-
-    @property
-    def network(self) -> dict[str, Any]:
-        return {"awsvpcConfiguration": {"subnets": self.subnets[:2]}}
-
-    def service(self, **members: Any) -> dict[str, Any]:
-        return dict(self("CreateService", **self.wanted(**members))["service"])
-
-    def wanted(self, **members: Any) -> dict[str, Any]:
-        return {
-            "cluster": "c",
-            "serviceName": "web",
-            "taskDefinition": "web",
-            "desiredCount": 1,
-            "launchType": "FARGATE",
-            "networkConfiguration": self.network,
-            **members,
-        }
-
-    def run(self, **members: Any) -> list[dict[str, Any]]:
-        return list(self("RunTask", **self.run_request(**members))["tasks"])
-
-    def run_request(self, **members: Any) -> dict[str, Any]:
-        return {
-            "cluster": "c",
-            "taskDefinition": "web",
-            "launchType": "FARGATE",
-            "networkConfiguration": self.network,
-            **members,
-        }
 
 
 @pytest.fixture
@@ -368,8 +306,8 @@ SERVICE_REFUSED = [
     ),
     (
         {"loadBalancers": [{"targetGroupArn": "x"}]},
-        "NotImplemented",
-        "ecs:CreateService loadBalancers is not implemented by Neargate yet (docs/coverage.md#ecs)",
+        "InvalidParameterException",
+        "The container None does not exist in the task definition.",
     ),
     (
         {"deploymentConfiguration": {"strategy": "BLUE_GREEN"}},

@@ -2,89 +2,110 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from neargate.model.ecs import Deployment, Service, ServiceDeployment
 from neargate.model.operations import Context
-from neargate.planners import ecs_events, rollout
+from neargate.planners.rollout_health import threshold
+
+BREAKER = "circuit-breaker"
+UNDER_WAY = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED")
 
 
 def keep_history(cx: Context, before: Service, after: Service) -> None:
     """Write down what has become of the deployments between two states of a service."""
-    rolled_back = after.primary.id != before.primary.id
-    if rolled_back:
-        _begin_rollback(cx, before.primary, after)
     was = {deployment.id: deployment for deployment in before.deployments}
+    if after.primary.rolls_back and after.primary.id != before.primary.id:
+        _begin_rollback(cx, before, after)
     for deployment in after.deployments:
         old = was.get(deployment.id)
-        if old is not None and old != deployment:
-            _note(cx, after, deployment, old)
-    if after.primary.rollout_state == "COMPLETED" and before.primary.rollout_state != "COMPLETED":
-        _end_rollbacks(cx, after)
+        if old is None or old == deployment:
+            continue
+        if old.rollout_state == "IN_PROGRESS" and deployment.rollout_state == "FAILED":
+            if not after.primary.rolls_back or old.rolls_back:
+                _failed(cx, after, deployment, old)
+        elif old.rollout_state == "IN_PROGRESS" and deployment.rollout_state == "COMPLETED":
+            _completed(cx, after, deployment, old)
+        elif deployment.rollout_state == "IN_PROGRESS":
+            _progressed(cx, after, deployment, old)
     if after.status == "INACTIVE" and before.status != "INACTIVE":
         for deployment in before.deployments:
-            _end(cx, after, deployment, "STOPPED")
+            _change(cx, after, deployment.service_deployment_id, UNDER_WAY, status="STOPPED", stopped=cx.now)
 
 
-def _begin_rollback(cx: Context, given_up: Deployment, after: Service) -> None:
-    record = _record(cx, after, given_up)
-    if record is None:
+def _begin_rollback(cx: Context, before: Service, after: Service) -> None:
+    back = after.primary
+    arn = after.ecs_arn(f"service-revision/{after.cluster}/{after.name}/{back.revision_id}")
+    rollback = {"reason": back.status_reason, "startedAt": cx.now, "serviceRevisionArn": arn}
+    told = _told(back, threshold(after) if back.failed_by == BREAKER else before.primary.failed_tasks)
+    _change(cx, after, back.rolls_back, UNDER_WAY, status="ROLLBACK_IN_PROGRESS", rollback=rollback, **told)
+
+
+def _failed(cx: Context, after: Service, deployment: Deployment, old: Deployment) -> None:
+    """It could not be rolled back, or was not to be."""
+    if old.rolls_back:
+        status: dict[str, Any] = {"status": "ROLLBACK_FAILED", "finished": cx.now}
+        _change(cx, after, old.rolls_back, ("ROLLBACK_IN_PROGRESS",), **status)
         return
-    target = after.ecs_arn(f"service-revision/{after.cluster}/{after.name}/{after.primary.revision_id}")
-    reason = ecs_events.failed_reason()
-    cx.tx.put(
-        attrs.evolve(
-            record,
-            status="ROLLBACK_IN_PROGRESS",
-            reason=reason,
-            failure_count=rollout.threshold(after),
-            updated=cx.now,
-            rollback={"reason": reason, "startedAt": cx.now, "serviceRevisionArn": target},
-        )
-    )
+    told = _told(deployment, deployment.failed_tasks)
+    if deployment.rollback_wanted:
+        told |= {"status": "ROLLBACK_FAILED", "finished": cx.now}
+    else:
+        told |= {"status": "STOPPED", "finished": cx.now, "stopped": cx.now}
+    _change(cx, after, deployment.service_deployment_id, UNDER_WAY, **told)
 
 
-def _note(cx: Context, after: Service, deployment: Deployment, old: Deployment) -> None:
-    record = _record(cx, after, deployment)
-    if record is None or record.status != "IN_PROGRESS":
-        return
-    if deployment.rollout_state == "COMPLETED":
-        _end(cx, after, deployment, "SUCCESSFUL")
-    elif deployment.rollout_state == "FAILED":
-        _end(cx, after, deployment, "STOPPED")
-    elif (deployment.failed_tasks, deployment.desired) != (old.failed_tasks, old.desired):
-        cx.tx.put(
-            attrs.evolve(
-                record,
-                failure_count=deployment.failed_tasks,
-                threshold=rollout.threshold(after),
-                desired=deployment.desired,
-                updated=cx.now,
-            )
-        )
+def _told(deployment: Deployment, failures: int) -> dict[str, Any]:
+    """What the monitor that failed it has to say."""
+    monitor, _, names = deployment.failed_by.partition(" ")
+    return {
+        "reason": deployment.status_reason or deployment.rollout_reason,
+        "failed_by": monitor,
+        "failure_count": failures,
+        "triggered_alarms": tuple(names.split(",")) if names else (),
+    }
 
 
-def _end(cx: Context, service: Service, deployment: Deployment, status: str) -> None:
-    record = _record(cx, service, deployment)
-    if record is None or record.status != "IN_PROGRESS":
-        return
-    cx.tx.put(
-        attrs.evolve(
-            record,
-            status=status,
-            reason=deployment.rollout_reason if status == "STOPPED" else None,
-            failure_count=deployment.failed_tasks,
+def _completed(cx: Context, after: Service, deployment: Deployment, old: Deployment) -> None:
+    if old.rolls_back:
+        _change(
+            cx,
+            after,
+            old.rolls_back,
+            ("ROLLBACK_IN_PROGRESS",),
+            status="ROLLBACK_SUCCESSFUL",
             finished=cx.now,
-            updated=cx.now,
         )
+        return
+    _change(
+        cx,
+        after,
+        deployment.service_deployment_id,
+        UNDER_WAY,
+        status="SUCCESSFUL",
+        finished=cx.now,
+        failure_count=deployment.failed_tasks,
     )
 
 
-def _end_rollbacks(cx: Context, service: Service) -> None:
-    for record in cx.tx.scan(ServiceDeployment, service.key + "/"):
-        if record.status == "ROLLBACK_IN_PROGRESS":
-            cx.tx.put(attrs.evolve(record, status="ROLLBACK_SUCCESSFUL", finished=cx.now, updated=cx.now))
+def _progressed(cx: Context, after: Service, deployment: Deployment, old: Deployment) -> None:
+    if (deployment.failed_tasks, deployment.desired) == (old.failed_tasks, old.desired):
+        return
+    _change(
+        cx,
+        after,
+        deployment.service_deployment_id,
+        UNDER_WAY,
+        failure_count=deployment.failed_tasks,
+        threshold=threshold(after),
+        desired=deployment.desired,
+    )
 
 
-def _record(cx: Context, service: Service, deployment: Deployment) -> ServiceDeployment | None:
-    return cx.tx.get(ServiceDeployment, f"{service.key}/{deployment.service_deployment_id}")
+def _change(cx: Context, service: Service, record_id: str, only: tuple[str, ...], **members: Any) -> None:
+    """Change a service deployment that is in one of these statuses."""
+    record = cx.tx.get(ServiceDeployment, f"{service.key}/{record_id}")
+    if record is not None and record.status in only:
+        cx.tx.put(attrs.evolve(record, updated=cx.now, **members))

@@ -11,7 +11,8 @@ from neargate.model.ecs import Deployment, Service, ServiceDeployment, ServiceRe
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
-from neargate.planners import ecs_events, rollout
+from neargate.planners import ecs_events
+from neargate.planners.rollout_health import is_pending, threshold
 from neargate.services.ecs.lookup import (
     find_service,
     invalid,
@@ -34,10 +35,14 @@ class Target:
     platform_version: str
     launch_type: str | None
     strategy: tuple[Json, ...]
+    load_balancers: tuple[Json, ...] = ()
 
 
-def begin(cx: Context, service: Service, target: Target) -> Service:
-    """The service with a new PRIMARY deployment; the one before it becomes ACTIVE. Records its revision."""
+def begin(cx: Context, service: Service, target: Target, zones: tuple[str, ...]) -> Service:
+    """The service with a new PRIMARY deployment; the one before it becomes ACTIVE. Records its revision.
+
+    `zones` are those of its subnets.
+    """
     deployment_id = f"ecs-svc/{cx.ids.digits(19)}"
     revision = ServiceRevision(
         account=service.account,
@@ -61,7 +66,7 @@ def begin(cx: Context, service: Service, target: Target) -> Service:
         created=cx.now,
         updated=cx.now,
         desired=service.desired,
-        threshold=rollout.threshold(service),
+        threshold=threshold(service),
         configuration=service.deployment_configuration,
     )
     cx.tx.put(revision)
@@ -76,11 +81,12 @@ def begin(cx: Context, service: Service, target: Target) -> Service:
         updated=cx.now,
         rollout_reason=ecs_events.in_progress_reason(deployment_id),
         revision_id=revision.id,
+        zones=zones,
         service_deployment_id=record.id,
         **attrs.asdict(target, recurse=False),
     )
     olds = tuple(attrs.evolve(old, status="ACTIVE") for old in service.deployments)
-    return attrs.evolve(service, deployments=(primary, *olds), steady=False)
+    return attrs.evolve(service, deployments=(primary, *olds), steady=False, rebalancing=0)
 
 
 def _supersede(cx: Context, service: Service, old: Deployment) -> None:
@@ -173,7 +179,7 @@ def _described(cx: Context, record: ServiceDeployment) -> Json:
         "arn": _revision_arn(record, record.target_revision),
         "requestedTaskCount": record.desired,
         "runningTaskCount": sum(1 for task in mine if task.status == "RUNNING"),
-        "pendingTaskCount": sum(1 for task in mine if rollout.is_pending(task)),
+        "pendingTaskCount": sum(1 for task in mine if is_pending(task)),
     }
     answer["sourceServiceRevisions"] = [
         {"arn": _revision_arn(record, source)} for source in record.source_revisions
@@ -216,4 +222,16 @@ def _revision(record: ServiceRevision) -> Json:
     }
     if record.strategy:
         answer["capacityProviderStrategy"] = list(record.strategy)
+    if record.load_balancers:
+        answer["loadBalancers"] = list(record.load_balancers)
+        answer["resolvedConfiguration"] = {
+            "loadBalancers": [_resolved(item) for item in record.load_balancers]
+        }
     return {member: value for member, value in answer.items() if value is not None}
+
+
+def _resolved(item: Json) -> Json:
+    """The target group that serves a revision's traffic, and the rule that leads there."""
+    rule = (item.get("advancedConfiguration") or {}).get("productionListenerRule")
+    group = {"targetGroupArn": item["targetGroupArn"]}
+    return {**group, "productionListenerRule": rule} if rule else group

@@ -9,7 +9,7 @@ from neargate.model import tags
 from neargate.model.ecs import SERVICE_EVENTS, Deployment, Service, Task
 from neargate.model.operations import Context
 from neargate.model.records import Json
-from neargate.planners import rollout
+from neargate.planners.rollout_health import is_pending
 from neargate.services.ecs.lookup import tasks_of
 from neargate.services.ecs.roles import service_role_arn
 
@@ -23,7 +23,7 @@ def described(cx: Context, service: Service, *, with_tags: bool = False) -> Json
         "serviceArn": service.arn,
         "serviceName": service.name,
         "clusterArn": service.ecs_arn(f"cluster/{service.cluster}"),
-        "loadBalancers": [],
+        "loadBalancers": list(service.load_balancers),
         "serviceRegistries": [],
         "status": service.status,
         "desiredCount": service.desired,
@@ -59,7 +59,7 @@ def described(cx: Context, service: Service, *, with_tags: bool = False) -> Json
 def _counts(tasks: Sequence[Task]) -> Json:
     return {
         "runningCount": sum(1 for task in tasks if task.status == "RUNNING"),
-        "pendingCount": sum(1 for task in tasks if rollout.is_pending(task)),
+        "pendingCount": sum(1 for task in tasks if is_pending(task)),
     }
 
 

@@ -10,7 +10,6 @@ from neargate.services.ecs.lookup import invalid, refuse_members
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,255}\Z")
 _LATER = (
-    "loadBalancers",
     "serviceRegistries",
     "volumeConfigurations",
     "vpcLatticeConfigurations",
@@ -45,6 +44,12 @@ def refuse_later(operation: str, request: Json) -> None:
         raise not_implemented(f"ecs:{operation} deploymentConfiguration.alarms", "ecs")
     if deployment.get("earlySuccessCriteria"):
         raise not_implemented(f"ecs:{operation} deploymentConfiguration.earlySuccessCriteria", "ecs")
+
+
+def check_role(request: Json) -> None:
+    """On Fargate the service-linked role is the one."""
+    if request.get("role"):
+        raise invalid("You cannot specify an IAM role for services that require a service linked role.")
 
 
 def check_scheduling(request: Json) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 import attrs
 
 from neargate.model import tags
-from neargate.model.ecs import Cluster, Service, ServiceTask
+from neargate.model.ecs import Cluster, Service, ServiceTask, TaskDefinition, definition_key_of
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
-from neargate.services.ecs import capacity, deployments, service_rules
+from neargate.services.ecs import capacity, deployments, load_balancers, service_rules
 from neargate.services.ecs.lookup import (
+    client_error,
     digest,
     find_service,
     invalid,
@@ -47,8 +48,10 @@ def create_service(cx: Context, request: Json) -> Json:
         raise invalid("TaskDefinition should not be null or empty.")
     launch_type, strategy = capacity.chosen("CreateService", cluster, request)
     definition = runnable_definition(cx, request["taskDefinition"])
-    checked_place(cx, request.get("networkConfiguration"))
+    place = checked_place(cx, request.get("networkConfiguration"))
+    service_rules.check_role(request)
     _check_rebalancing(request.get("availabilityZoneRebalancing"), request.get("deploymentConfiguration"))
+    balancers = load_balancers.checked(cx, request.get("loadBalancers"), definition)
     version = capacity.platform_version(request.get("platformVersion"))
     ensure_service_linked_role(cx)
     target = deployments.Target(
@@ -57,8 +60,10 @@ def create_service(cx: Context, request: Json) -> Json:
         platform_version=version,
         launch_type=launch_type,
         strategy=strategy,
+        load_balancers=balancers,
     )
-    service = deployments.begin(cx, _new(cx, cluster, request), target)
+    new = attrs.evolve(_new(cx, cluster, request), load_balancers=balancers)
+    service = deployments.begin(cx, new, target, tuple(dict.fromkeys(place.zones.values())))
     cx.tx.put(service)
     return {"service": described(cx, service, with_tags=True)}
 
@@ -116,12 +121,15 @@ def update_service(cx: Context, request: Json) -> Json:
     service_rules.check_placement(request)
     changed = _changed(service, request)
     target = _target(cx, service, request)
+    changed = attrs.evolve(changed, load_balancers=target.load_balancers)
     current = _current_target(service)
     if target != current or request.get("forceNewDeployment"):
-        changed = deployments.begin(cx, changed, target)
+        zones = checked_place(cx, target.network).zones.values()
+        changed = deployments.begin(cx, changed, target, tuple(dict.fromkeys(zones)))
     elif changed.desired != service.desired:
         primary = attrs.evolve(service.primary, desired=changed.desired, updated=cx.now)
-        changed = attrs.evolve(changed, deployments=(primary, *service.deployments[1:]), steady=False)
+        deployed = (primary, *service.deployments[1:])
+        changed = attrs.evolve(changed, deployments=deployed, steady=False, rebalancing=0)
     cx.tx.put(changed)
     return {"service": described(cx, changed, with_tags=True)}
 
@@ -163,6 +171,7 @@ def _current_target(service: Service) -> deployments.Target:
         platform_version=primary.platform_version,
         launch_type=primary.launch_type,
         strategy=primary.strategy,
+        load_balancers=service.load_balancers,
     )
 
 
@@ -172,6 +181,11 @@ def _target(cx: Context, service: Service, request: Json) -> deployments.Target:
     if request.get("taskDefinition"):
         definition = runnable_definition(cx, request["taskDefinition"])
         target = attrs.evolve(target, task_definition=definition.arn)
+    if request.get("loadBalancers") is not None:
+        balancers = load_balancers.checked(cx, request["loadBalancers"], _definition(cx, target))
+        target = attrs.evolve(target, load_balancers=balancers)
+    elif request.get("taskDefinition"):
+        load_balancers.check_definition(target.load_balancers, _definition(cx, target))
     if request.get("networkConfiguration"):
         checked_place(cx, request["networkConfiguration"])
         target = attrs.evolve(target, network=_network(request["networkConfiguration"]))
@@ -183,6 +197,13 @@ def _target(cx: Context, service: Service, request: Json) -> deployments.Target:
         launch_type, strategy = capacity.chosen("UpdateService", cluster, request)
         target = attrs.evolve(target, launch_type=launch_type, strategy=strategy)
     return target
+
+
+def _definition(cx: Context, target: deployments.Target) -> TaskDefinition:
+    found = cx.tx.get(TaskDefinition, definition_key_of(target.task_definition))
+    if found is None:
+        raise client_error("TaskDefinition not found.")
+    return found
 
 
 def _require(cx: Context, request: Json) -> Service:

@@ -14,6 +14,7 @@ from neargate.model.ecs import (
     TaskAttachment,
     TaskContainer,
     TaskDefinition,
+    TaskTarget,
 )
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
@@ -36,9 +37,11 @@ class Place:
     groups: tuple[str, ...]
     public_ip: bool
 
-    def subnet_for(self, used: Sequence[str]) -> str:
-        """The subnet for the next task, given the zones of those that live: the emptiest zone, in order."""
-        return min(self.zones, key=lambda subnet: used.count(self.zones[subnet]))
+    def subnet_for(self, used: Sequence[str], zone: str = "") -> str:
+        """The subnet for the next task, given the zones of those that live: the emptiest zone, in order; or one in
+        `zone`, where there is one."""
+        there = [subnet for subnet, its_zone in self.zones.items() if its_zone == zone]
+        return min(there or self.zones, key=lambda subnet: used.count(self.zones[subnet]))
 
 
 def checked_place(cx: Context, network: Json | None) -> Place:
@@ -103,6 +106,7 @@ class Wanted:
     platform_version: str = "1.4.0"
     overrides: Json = attrs.field(factory=dict)
     enable_execute_command: bool = False
+    targets: tuple[TaskTarget, ...] = ()
     tags: Tags = attrs.field(factory=dict)
 
 
@@ -145,6 +149,7 @@ def create_task(cx: Context, wanted: Wanted) -> Task:
         cpu_architecture="arm64" if platform.get("cpuArchitecture") == "ARM64" else "x86_64",
         ephemeral_storage=storage.get("sizeInGiB", 20),
         enable_execute_command=wanted.enable_execute_command,
+        targets=wanted.targets,
         tags=wanted.tags,
     )
     cx.tx.put(task)

@@ -1,0 +1,84 @@
+"""What a rollout's plan consists of."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+from neargate.model.ecs import Service
+
+REPEAT = 6 * 3600.0
+"""Seconds after which ECS says again what still holds."""
+
+Pace = Literal["local", "aws"]
+
+
+@attrs.frozen
+class Start:
+    """Start tasks of a deployment (its id); `replaced` of them stand in for unhealthy ones. With `zone` they go
+    there, to balance the zones."""
+
+    deployment: str
+    count: int
+    replaced: int = 0
+    zone: str = ""
+
+
+@attrs.frozen
+class Stop:
+    """Stop a task (its id) for this reason, in ECS's words."""
+
+    task: str
+    reason: str
+
+
+@attrs.frozen
+class Register:
+    """Put tasks into a target group (its ARN). `places` are (task id, container port)."""
+
+    group: str
+    places: tuple[tuple[str, int], ...]
+
+
+@attrs.frozen
+class Deregister:
+    """Take tasks out of a target group (its ARN). `places` are (task id, container port)."""
+
+    group: str
+    places: tuple[tuple[str, int], ...]
+
+
+@attrs.frozen
+class Settle:
+    """A stopped task's end has been taken into account; the service lets go of it."""
+
+    task: str
+
+
+@attrs.frozen
+class Say:
+    """A service event."""
+
+    message: str
+
+
+Action = Start | Stop | Register | Deregister | Settle | Say
+
+
+@attrs.frozen
+class Plan:
+    """`service` is the record as it is to be; the actions go with it, in this order, in one transaction."""
+
+    service: Service
+    actions: tuple[Action, ...]
+    waiting_for: str
+    wake_at: float | None
+
+
+def say_rarely(service: Service, what: str, message: str, actions: list[Action], now: float) -> Service:
+    """Say something that ECS repeats every six hours at most; `what` names it in the service's memory."""
+    if now - service.said.get(what, -REPEAT) < REPEAT:
+        return service
+    actions.append(Say(message))
+    return attrs.evolve(service, said={**service.said, what: now})
