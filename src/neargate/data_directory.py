@@ -52,6 +52,10 @@ class DataDirectory:
         return self.root / "volumes"
 
     @property
+    def balancer(self) -> Path:
+        return self.root / "balancer"
+
+    @property
     def log(self) -> Path:
         return self.root / "neargate.log"
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 import structlog
@@ -25,10 +26,11 @@ from neargate.gateway.link_local import LinkLocal
 from neargate.gateway.name_server import NameServer
 from neargate.gateway.task_side import TaskSide
 from neargate.model.codebuild import Build
+from neargate.model.elbv2 import LoadBalancer
 from neargate.model.fabric import FabricFailure, FabricUnavailable
 from neargate.model.operations import Caller
 from neargate.model.ports import Clock, Ids
-from neargate.model.records import Json
+from neargate.model.records import Json, Record
 from neargate.model.runtime import EngineUnavailable, NoSuchContainer, Runtime, StartFailed
 from neargate.runtimes.ecr_images import EcrImages
 from neargate.runtimes.engine import EngineRuntime
@@ -38,6 +40,9 @@ from neargate.runtimes.private_engine import EngineFinder
 from neargate.services.dispatch import Dispatcher
 from neargate.store.blobs import BlobDirectory
 from neargate.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from neargate.balancer.envoy import EnvoyBalancer
 
 log = structlog.get_logger()
 
@@ -64,6 +69,8 @@ class Plant:
     _fabric: LinuxFabric | None = None
     _finder: EngineFinder | None = None
     _containers: asyncio.Task[None] | None = None
+    _traffic: asyncio.Task[None] | None = None
+    _balancer: EnvoyBalancer | None = None
 
     def engine_state(self) -> Json:
         """`{state: starting|ready|unavailable, …}`: what health shows."""
@@ -84,21 +91,48 @@ class Plant:
                 group.create_task(pipelines.run())
                 group.create_task(housekeeping.run())
                 self._containers = group.create_task(self._run_containers(owner, finder, runtime, fabric))
+                self._traffic = group.create_task(self._run_balancer(owner, fabric))
         finally:
             await self._leave_the_network()
             await runtime.close()
             await finder.private.leave()
 
     async def _leave_the_network(self) -> None:
-        """Tasks that go on need what `open` set up; where none does, nothing of ours stays on the machine."""
+        """Tasks that go on need what `open` set up, and the load balancers before them; where none does, nothing of
+        ours stays on the machine."""
         fabric = self._fabric
-        if fabric is None or self._engine["state"] != "ready":
+        if fabric is None:
             return
         try:
-            if not await fabric.attached():
+            if self._engine["state"] == "starting" or await fabric.attached():
+                if self._balancer is not None:
+                    self._balancer.leave()
+                return
+            await self._end_balancer(fabric)
+            if self._engine["state"] == "ready":
                 await fabric.close()
         except FabricFailure as failure:
             log.warning("fabric.left-behind", reason=str(failure))
+
+    async def _run_balancer(self, owner: str, fabric: LinuxFabric) -> None:
+        """Envoy, and the driver, come with the first load balancer: an idle server does without."""
+        if not self.data.balancer.exists():
+            await self._first(LoadBalancer)
+        await asyncio.to_thread(importlib.import_module, "neargate.drivers.load_balancers")
+        from neargate.balancer.envoy import EnvoyBalancer
+        from neargate.balancer.probe import probe
+        from neargate.drivers.load_balancers import LoadBalancerDriver
+
+        self._balancer = EnvoyBalancer(self.data.balancer, owner)
+        pace = self.dispatcher.settings.pace
+        await LoadBalancerDriver(self.store, self.clock, pace, self._balancer, fabric, probe).run()
+
+    async def _end_balancer(self, fabric: LinuxFabric) -> None:
+        if self._balancer is None:
+            return
+        await self._balancer.stop()
+        for address in await fabric.claimed():
+            await fabric.release(address)
 
     async def _run_containers(
         self, owner: str, finder: EngineFinder, runtime: EngineRuntime, fabric: LinuxFabric
@@ -138,7 +172,7 @@ class Plant:
         link_local: LinkLocal,
     ) -> None:
         """The driver comes with the first build: an idle server does without it, and without its docker socket."""
-        await self._first_build()
+        await self._first(Build)
         await asyncio.to_thread(importlib.import_module, "neargate.drivers.builds")
         from neargate.drivers.builds import BuildDriver
         from neargate.gateway.engine_socket import EngineSocket
@@ -162,12 +196,12 @@ class Plant:
         )
         await builds.run()
 
-    async def _first_build(self) -> None:
-        """Wait until there is, or ever was, a build."""
+    async def _first(self, kind: type[Record]) -> None:
+        """Wait until there is, or ever was, a record of this kind."""
         recorded = asyncio.Event()
-        unsubscribe = self.store.subscribe(frozenset({Build.KIND}), lambda kind, key: recorded.set())
+        unsubscribe = self.store.subscribe(frozenset({kind.KIND}), lambda kind, key: recorded.set())
         try:
-            if not self.store.read(lambda view: view.scan(Build)):
+            if not self.store.read(lambda view: view.scan(kind)):
                 await recorded.wait()
         finally:
             unsubscribe()
@@ -213,20 +247,25 @@ class Plant:
             await asyncio.gather(*(_stop(runtime, c.id) for c in running))
         except EngineUnavailable as away:
             log.warning("tasks.not-stopped", reason=away.reason)
+        if self._fabric is not None:
+            await self._end_balancer(self._fabric)
 
     async def _stop_drivers(self) -> None:
         """The drivers must not bring back what is about to go."""
-        if self._containers is not None:
-            self._containers.cancel()
-            await asyncio.gather(self._containers, return_exceptions=True)
+        loops = [loop for loop in (self._containers, self._traffic) if loop is not None]
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
 
     async def prune(self) -> Json:
         """Remove what this data directory owns from the engine and the network. Nothing is run after that: the
         server is about to end."""
         labels = {OWNER_LABEL: self.data.owner()}
+        await self._stop_drivers()
+        if self._fabric is not None:
+            await self._end_balancer(self._fabric)
         if self._runtime is None or self._fabric is None or self._engine["state"] != "ready":
             return {"removed": False, "reason": "no container engine answers, so nothing of ours can run"}
-        await self._stop_drivers()
         containers = len(await self._runtime.list(labels))
         await self._runtime.remove_owned(labels)
         if self._finder is not None and self._finder.private.alone():

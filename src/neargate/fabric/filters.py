@@ -59,11 +59,11 @@ class Chains:
         return any(_is_neargates(owner) and owner != table for _, owner, _ in self.all)
 
 
-def open_machine(owner: str, subnets: Iterable[str]) -> None:
+def open_machine(owner: str, subnets: Iterable[str], addresses: Iterable[str] = ()) -> None:
     """Load the server's table afresh, let its packets through shared chains, switch forwarding on."""
     chains = _look()
     was_off = not _forwards() or chains.remembers()
-    _nft(ruleset(owner, subnets, was_off))
+    _nft(ruleset(owner, subnets, was_off, addresses))
     _let_through(owner, chains)
     if not _forwards():
         _set_forwarding(True)
@@ -84,7 +84,12 @@ def add_subnet(owner: str, subnet: str) -> None:
     _nft(f"add element inet {table_name(owner)} subnets {{ {subnet} }}\n")
 
 
-def ruleset(owner: str, subnets: Iterable[str], was_off: bool) -> str:
+def shield(owner: str, address: str) -> None:
+    """Let nobody but tasks and the machine itself reach this address of the machine's."""
+    _nft(f"add element inet {table_name(owner)} addresses {{ {address} }}\n")
+
+
+def ruleset(owner: str, subnets: Iterable[str], was_off: bool, addresses: Iterable[str] = ()) -> str:
     """The server's whole table, replacing the one that is there in one transaction.
 
     Refusals that a task meets are rejections, so that it learns of them at once.
@@ -92,6 +97,7 @@ def ruleset(owner: str, subnets: Iterable[str], was_off: bool) -> str:
     table = table_name(owner)
     task = f'"{link_prefix(owner)}*"'
     elements = ", ".join(sorted(subnets))
+    own = ", ".join(sorted(addresses))
     return f"""
 add table inet {table}
 delete table inet {table}
@@ -102,7 +108,16 @@ table inet {table} {{
         auto-merge
         {f"elements = {{ {elements} }}" if elements else ""}
     }}
+    set addresses {{
+        type ipv4_addr
+        {f"elements = {{ {own} }}" if own else ""}
+    }}
     {f"chain {_WAS_OFF} {{ }}" if was_off else ""}
+    # The load balancers' addresses are of the VPC: nobody on the machine's networks reaches them.
+    chain input {{
+        type filter hook input priority filter; policy accept;
+        ip daddr @addresses iifname != "lo" iifname != {task} drop
+    }}
     # A task sends from its own address: the one whose route points to its link.
     chain prerouting {{
         type filter hook prerouting priority raw; policy accept;

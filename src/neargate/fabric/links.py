@@ -14,7 +14,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from neargate.fabric.names import describe, link_name, link_prefix, parse
+from neargate.fabric.names import claim_label, describe, link_name, link_prefix, parse
 from neargate.fabric.namespaces import inside
 from neargate.fabric.netlink import Link, Netlink, NetlinkError
 from neargate.model.fabric import (
@@ -92,6 +92,34 @@ def remove_unfinished(owner: str) -> None:
         for link in machine.links():
             if link.name.startswith(link_prefix(owner)) and not link.alias:
                 _remove(machine, link)
+
+
+def claim(owner: str, address: str) -> None:
+    """Add an address to the machine's own, labelled with its owner. Of scope host, it is never a source outwards.
+    Raises `AddressInUse`."""
+    with _netlink() as machine:
+        if _used(machine, address):
+            raise AddressInUse(address)
+        try:
+            machine.add_address(_LOOPBACK, address, 32, scope=_SCOPE_HOST, label=claim_label(owner))
+        except NetlinkError as error:
+            if error.code != errno.EEXIST:
+                raise
+            raise AddressInUse(address) from error
+
+
+def release(owner: str, address: str) -> None:
+    """Take the address away again, if it is the owner's."""
+    with _netlink() as machine:
+        if (claim_label(owner), address) in machine.addresses(_LOOPBACK):
+            machine.remove_address(_LOOPBACK, address, 32)
+
+
+def claims(owner: str) -> list[str]:
+    """The addresses that `claim` added for this owner, in their order as text."""
+    label = claim_label(owner)
+    with _netlink() as machine:
+        return sorted(address for its, address in machine.addresses(_LOOPBACK) if its == label)
 
 
 def used(address: str) -> bool:

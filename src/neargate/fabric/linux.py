@@ -49,6 +49,15 @@ class LinuxFabric:
     async def free(self, ip: str) -> bool:
         return not await self._run(lambda: links.used(ip))
 
+    async def claim(self, address: str) -> None:
+        await self._run(lambda: self._claim(address))
+
+    async def release(self, address: str) -> None:
+        await self._run(lambda: links.release(self._owner, address))
+
+    async def claimed(self) -> list[str]:
+        return await self._run(lambda: links.claims(self._owner))
+
     async def listener(self, netns_path: str, address: str, port: int) -> socket:
         """As in the port. The socket keeps the namespace alive, and in it the attachment, until closed."""
 
@@ -83,7 +92,7 @@ class LinuxFabric:
     def _open(self) -> None:
         links.remove_unfinished(self._owner)
         subnets = {str(attachment.interface.subnet) for attachment in links.attachments(self._owner)}
-        filters.open_machine(self._owner, subnets)
+        filters.open_machine(self._owner, subnets, links.claims(self._owner))
         self._subnets = subnets
 
     def _close(self) -> None:
@@ -100,10 +109,19 @@ class LinuxFabric:
                 self._subnets.add(subnet)
             return links.plug(namespace, self._owner, interface)
 
+    def _claim(self, address: str) -> None:
+        if address in links.claims(self._owner):
+            return
+        if self._subnets is not None:  # else `open` will
+            filters.shield(self._owner, address)
+        links.claim(self._owner, address)
+
     def _remove_owned(self) -> None:
         links.remove_unfinished(self._owner)
         for attachment in links.attachments(self._owner):
             links.unplug(self._owner, attachment.interface.eni_id)
+        for address in links.claims(self._owner):
+            links.release(self._owner, address)
         self._close()
 
 

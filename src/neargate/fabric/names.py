@@ -36,6 +36,11 @@ def link_name(owner: str, eni_id: str) -> str:
     return link_prefix(owner) + _short(eni_id, 9)
 
 
+def claim_label(owner: str) -> str:
+    """The label of the server's own addresses on `lo`."""
+    return "lo:" + link_prefix(owner)
+
+
 def describe(owner: str, interface: Interface) -> str:
     """The alias of the link, from which `parse` makes the interface again. A `ValueError` if it is too long."""
     members = {

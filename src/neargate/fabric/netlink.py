@@ -22,7 +22,7 @@ _ROUTE = struct.Struct("=BBBBBBBBI")  # family, dst and src length, tos, table, 
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # family, link, state, flags, type
 
 _NEW_LINK, _DELETE_LINK, _GET_LINK = 16, 17, 18
-_NEW_ADDRESS = 20
+_NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS = 20, 21, 22
 _NEW_ROUTE, _GET_ROUTE = 24, 26
 _NEW_NEIGHBOUR, _GET_NEIGHBOUR = 28, 30
 _ERROR, _DONE = 2, 3
@@ -89,12 +89,7 @@ class Netlink:
     def links(self) -> list[Link]:
         """All links of the namespace."""
         body = _link() + _attribute(29, struct.pack("=I", _SKIP_STATISTICS))
-        for _ in range(_DUMPS):
-            try:
-                return [_link_of(answer) for answer in self._ask(_GET_LINK, _DUMP, body)]
-            except InterruptedError:
-                continue
-        raise NetlinkError(errno.EINTR, "The network links change all the time.")
+        return [_link_of(answer) for answer in self._dump(_GET_LINK, body)]
 
     def link(self, name: str) -> Link | None:
         """The link of this name; None where there is none."""
@@ -130,12 +125,36 @@ class Netlink:
     # -- addresses, neighbours, routes ---------------------------------------------------------------------
 
     def add_address(
-        self, index: int, address: str, prefix_length: int, *, scope: int = 0, flags: int = 0
+        self,
+        index: int,
+        address: str,
+        prefix_length: int,
+        *,
+        scope: int = 0,
+        flags: int = 0,
+        label: str = "",
     ) -> None:
+        """A label is up to 15 characters, by which the address is known again."""
         packed = socket.inet_aton(address)
         body = _ADDRESS.pack(socket.AF_INET, prefix_length, 0, scope, index)
         body += _attribute(2, packed) + _attribute(1, packed) + _attribute(8, struct.pack("=I", flags))
+        if label:
+            body += _attribute(3, _text(label))
         self._tell(_NEW_ADDRESS, _NEW, body)
+
+    def remove_address(self, index: int, address: str, prefix_length: int) -> None:
+        body = _ADDRESS.pack(socket.AF_INET, prefix_length, 0, 0, index)
+        self._tell(_DELETE_ADDRESS, 0, body + _attribute(2, socket.inet_aton(address)))
+
+    def addresses(self, index: int) -> list[tuple[str, str]]:
+        """Label and address of every IPv4 address of a link."""
+        answers = self._dump(_GET_ADDRESS, _ADDRESS.pack(socket.AF_INET, 0, 0, 0, 0))
+        found = ((_ADDRESS.unpack_from(each)[4], _attributes(each[_ADDRESS.size :])) for each in answers)
+        return [
+            (of.get(3, b"").rstrip(b"\0").decode(errors="replace"), socket.inet_ntoa(of[2]))
+            for link, of in found
+            if link == index and 2 in of
+        ]
 
     def add_neighbour(self, index: int, address: str, mac: str) -> None:
         """For ever, whatever ARP says."""
@@ -181,6 +200,14 @@ class Netlink:
 
     def _tell(self, kind: int, flags: int, body: bytes) -> None:
         self._ask(kind, flags | _ACKNOWLEDGE, body)
+
+    def _dump(self, kind: int, body: bytes) -> list[bytes]:
+        for _ in range(_DUMPS):
+            try:
+                return self._ask(kind, _DUMP, body)
+            except InterruptedError:
+                continue
+        raise NetlinkError(errno.EINTR, "The machine's links and addresses change all the time.")
 
     def _ask(self, kind: int, flags: int, body: bytes) -> list[bytes]:
         """The bodies of the answer's messages. Raises InterruptedError for a dump that the kernel cut short."""

@@ -146,6 +146,22 @@ class Fabric(Protocol):
         """
         ...
 
+    async def claim(self, address: str) -> None:
+        """Make an address of a VPC this machine's own: a load balancer listens on it. Tasks and this machine reach
+        it, nobody else does. Claiming again is fine. Raises `AddressInUse`.
+
+        Like an attachment, it outlives the server.
+        """
+        ...
+
+    async def release(self, address: str) -> None:
+        """Give it back. One that is not claimed is fine."""
+        ...
+
+    async def claimed(self) -> list[str]:
+        """All addresses that this owner claimed, whichever process did."""
+        ...
+
     async def listener(self, netns_path: str, address: str, port: int) -> Any:
         """A listening, non-blocking `socket.socket` at address:port inside the namespace.
 
@@ -163,5 +179,5 @@ class Fabric(Protocol):
         ...
 
     async def remove_owned(self) -> None:
-        """Detach everything of this owner, then close."""
+        """Detach everything of this owner, release its addresses, then close."""
         ...

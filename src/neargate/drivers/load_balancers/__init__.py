@@ -1,0 +1,5 @@
+"""Load balancers: what the records say is served, checked and drained."""
+
+from neargate.drivers.load_balancers.driver import LoadBalancerDriver
+
+__all__ = ["LoadBalancerDriver"]

@@ -1,0 +1,252 @@
+"""Load balancers: records in, traffic out.
+
+One key for all of them: a balancer is told everything that is wanted at once. The driver claims the load balancers'
+addresses on this machine, chooses their doors on its loopback address, has the balancer serve, checks the targets'
+health, and lets those go whose draining is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+import attrs
+import structlog
+
+from neargate.drivers.load_balancers.health import HealthChecks, Probe
+from neargate.drivers.load_balancers.observing import Observed, observe
+from neargate.drivers.workqueue import WorkQueue
+from neargate.model.balancer import (
+    LOOPBACK,
+    WEB,
+    Balancer,
+    BalancerFailure,
+    BalancerUnavailable,
+    Entry,
+    Pool,
+    Served,
+    Traffic,
+)
+from neargate.model.elbv2 import Listener, LoadBalancer, Published, Rule, Target, TargetGroup
+from neargate.model.fabric import AddressInUse, Fabric, FabricFailure
+from neargate.model.ports import Clock, Store
+from neargate.model.records import Tx
+from neargate.planners import target_health
+
+log = structlog.get_logger()
+
+KINDS = frozenset({LoadBalancer.KIND, Listener.KIND, Rule.KIND, TargetGroup.KIND, Target.KIND})
+_ALL = "all"
+_DRAIN_LOOK = 0.1
+"""Seconds between two looks at what runs on a draining target: nobody tells when its last request ends."""
+_TRY_AGAIN = 30.0  # seconds until a look whether what was missing is there now
+
+_Door = tuple[
+    str, int
+]  # what shares a port of the loopback address: ("web", PORT), or a TCP listener's key and port
+
+
+class LoadBalancerDriver:
+    """Serves every load balancer. Watches the kinds of `model/elbv2`."""
+
+    def __init__(
+        self, store: Store, clock: Clock, pace: str, balancer: Balancer, fabric: Fabric | None, probe: Probe
+    ) -> None:
+        """Without a `fabric`, load balancers answer on the loopback address only."""
+        self._store = store
+        self._clock = clock
+        self._pace = pace
+        self._balancer = balancer
+        self._fabric = fabric
+        self._checks = HealthChecks(store, clock, pace, probe)
+        self._queue = WorkQueue("load-balancers", self.reconcile, clock)
+        self._doors: dict[_Door, int] = {}
+        self._idle: set[str] = set()  # draining targets on which nothing ran at the last look
+        self._serving = True  # until a look has shown that nothing is wanted
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_alive())
+                group.create_task(self._queue.serve(self._store, KINDS, lambda kind, key: _ALL, (_ALL,)))
+        finally:
+            await self._checks.close()
+
+    async def _keep_alive(self) -> None:
+        """A balancer that ended by itself is put up again at once."""
+        while True:
+            await self._balancer.lost()
+            if self._serving:
+                log.warning("balancer.lost")
+                self._queue.wake(_ALL)
+            await asyncio.sleep(1)
+
+    async def reconcile(self, _key: str) -> float | None:
+        seen = self._store.read(observe)
+        if not seen.balancers:
+            await self._rest(seen)
+            return None
+        self._serving = True
+        served = await self._served(seen)
+        try:
+            await self._balancer.apply(Traffic(served, _pools(seen)))
+        except BalancerUnavailable as missing:
+            await self._record(seen, {}, failure=str(missing))
+            return self._clock.now() + _TRY_AGAIN
+        except BalancerFailure:
+            self._doors.clear()
+            raise
+        await self._record(seen, {one.balancer.key: one for one in served})
+        self._checks.watch((group, seen.targets.get(group.key, ())) for group in seen.groups.values())
+        return await self._drain(seen)
+
+    async def _rest(self, seen: Observed) -> None:
+        """No load balancer is left: nothing of theirs stays on the machine."""
+        self._checks.watch(())
+        self._doors.clear()
+        if self._serving:
+            await self._balancer.stop()
+            await self._claim(())
+            self._serving = False
+
+    # -- where they answer -------------------------------------------------------------------------------------
+
+    async def _served(self, seen: Observed) -> tuple[Served, ...]:
+        held = await self._claim([each.ip for one in seen.balancers for each in one.interfaces])
+        made = []
+        for balancer in seen.balancers:
+            listeners = seen.listeners.get(balancer.key, [])
+            addresses = tuple(each.ip for each in balancer.interfaces if each.ip in held)
+            made.append(Served(balancer, await self._entries(seen, balancer, listeners), addresses))
+        return tuple(made)
+
+    async def _entries(
+        self, seen: Observed, balancer: LoadBalancer, listeners: Iterable[Listener]
+    ) -> tuple[Entry, ...]:
+        return tuple(
+            [
+                Entry(each, tuple(seen.rules.get(each.key, ())), await self._door(balancer, each))
+                for each in listeners
+                if each.protocol in ("HTTP", "TCP")
+            ]
+        )
+
+    async def _door(self, balancer: LoadBalancer, listener: Listener) -> int:
+        """The port of the loopback address for a listener: its own one if it can be had."""
+        shared = "web" if listener.protocol in WEB else listener.key
+        door: _Door = (shared, listener.port)
+        if door not in self._doors:
+            earlier = next(
+                (each.port for each in balancer.published if each.listener_port == listener.port),
+                listener.port,
+            )
+            taken = set(self._doors.values())
+            found = await self._balancer.door(0 if earlier in taken else earlier)
+            if found != listener.port:
+                log.warning(
+                    "balancer.port-in-use",
+                    port=listener.port,
+                    load_balancer=balancer.name,
+                    instead=f"http://{balancer.dns_name}:{found}",
+                )
+            self._doors[door] = found
+        return self._doors[door]
+
+    async def _claim(self, wanted: Iterable[str]) -> frozenset[str]:
+        """Make these addresses, and no others, the machine's own; those that are."""
+        if self._fabric is None:
+            return frozenset()
+        addresses = set(wanted)
+        try:
+            held = set(await self._fabric.claimed())
+            for address in held - addresses:
+                await self._fabric.release(address)
+            for address in addresses - held:
+                try:
+                    await self._fabric.claim(address)
+                except AddressInUse as taken:
+                    log.warning("balancer.address-in-use", address=taken.address)
+                    continue
+                held.add(address)
+        except FabricFailure as failure:
+            log.warning("balancer.no-addresses", reason=str(failure))
+            return frozenset()
+        return frozenset(held & addresses)
+
+    # -- what is recorded --------------------------------------------------------------------------------------
+
+    async def _record(self, seen: Observed, served: Mapping[str, Served], failure: str = "") -> None:
+        """State and doors of the load balancers, where they change."""
+        changed = [
+            after
+            for before in seen.balancers
+            if (after := _recorded(before, served.get(before.key), failure)) != before
+        ]
+        if not changed:
+            return
+
+        def write(tx: Tx) -> None:
+            for wanted in changed:
+                now = tx.get(LoadBalancer, wanted.key)
+                if now is not None:
+                    tx.put(
+                        attrs.evolve(
+                            now, state=wanted.state, reason=wanted.reason, published=wanted.published
+                        )
+                    )
+
+        await self._store.write(write)
+
+    async def _drain(self, seen: Observed) -> float | None:
+        """Let go of the targets that have drained; when to look again. Nothing must run on one at two looks."""
+        groups = {group.key: group for group in seen.groups.values()}
+        draining = [
+            (target, groups[target.group_key])
+            for targets in seen.targets.values()
+            for target in targets
+            if target.state == "draining" and target.group_key in groups
+        ]
+        if not draining:
+            self._idle.clear()
+            return None
+        running = await self._balancer.in_flight()
+        now = self._clock.now()
+        over = {
+            target.key: target
+            for target, group in draining
+            if target_health.drained(target, group, running, now, self._pace)
+        }
+        late = {target.key for target, group in draining if now >= target_health.ends_at(target, group)}
+        finished = [target for key, target in over.items() if key in self._idle or key in late]
+        self._idle = set(over)
+        if finished:
+            await self._store.write(lambda tx: _let_go(tx, finished))
+        if self._pace == "local":
+            return now + _DRAIN_LOOK
+        return min(target_health.ends_at(target, group) for target, group in draining)
+
+
+def _pools(seen: Observed) -> dict[str, Pool]:
+    return {
+        arn: Pool(group, target_health.endpoints(group, seen.targets.get(group.key, ())))
+        for arn, group in seen.groups.items()
+    }
+
+
+def _recorded(balancer: LoadBalancer, served: Served | None, failure: str) -> LoadBalancer:
+    if served is None:
+        return attrs.evolve(balancer, state="failed", reason=failure)
+    published = tuple(
+        Published(listener_port=entry.listener.port, address=LOOPBACK, port=entry.door)
+        for entry in served.entries
+        if entry.door
+    )
+    return attrs.evolve(balancer, state="active", reason="", published=published)
+
+
+def _let_go(tx: Tx, finished: Iterable[Target]) -> None:
+    for target in finished:
+        now = tx.get(Target, target.key)
+        if now is not None and now.state == "draining" and now.deregistered == target.deregistered:
+            tx.delete(Target, target.key)
