@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from neargate.model.elbv2 import LoadBalancer, Target
 from neargate.model.ports import Store
 from neargate.model.records import Json
 
@@ -36,9 +37,11 @@ def _change_set_settled(answer: Json) -> bool:
 
 
 def _services_settled(answer: Json) -> bool:
-    return all(
+    """ACTIVE ones are stable, none is on its way to INACTIVE."""
+    services = answer.get("services", ())
+    return not any(service.get("status") == "DRAINING" for service in services) and all(
         len(service.get("deployments", ())) == 1 and service["runningCount"] == service["desiredCount"]
-        for service in answer.get("services", ())
+        for service in services
         if service.get("status") == "ACTIVE"
     )
 
@@ -47,11 +50,27 @@ def _tasks_settled(answer: Json) -> bool:
     return all(task.get("lastStatus") == task.get("desiredStatus") for task in answer.get("tasks", ()))
 
 
+def _load_balancers_settled(answer: Json) -> bool:
+    return not any(
+        balancer.get("State", {}).get("Code") == "provisioning"
+        for balancer in answer.get("LoadBalancers", ())
+    )
+
+
+def _targets_settled(answer: Json) -> bool:
+    return not any(
+        target.get("TargetHealth", {}).get("State") in ("initial", "draining")
+        for target in answer.get("TargetHealthDescriptions", ())
+    )
+
+
 _SETTLED: dict[tuple[str, str], tuple[frozenset[str], Callable[[Json], bool]]] = {
     ("cloudformation", "DescribeStacks"): (frozenset({"cloudformation.stack"}), _stacks_settled),
     ("cloudformation", "DescribeChangeSet"): (frozenset({"cloudformation.change-set"}), _change_set_settled),
     ("ecs", "DescribeServices"): (frozenset({"ecs.service", "ecs.task"}), _services_settled),
     ("ecs", "DescribeTasks"): (frozenset({"ecs.task"}), _tasks_settled),
+    ("elbv2", "DescribeLoadBalancers"): (frozenset({LoadBalancer.KIND}), _load_balancers_settled),
+    ("elbv2", "DescribeTargetHealth"): (frozenset({Target.KIND}), _targets_settled),
 }
 
 

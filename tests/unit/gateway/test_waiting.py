@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from neargate.gateway.waiting import LONGEST, is_waiting
+from neargate.gateway.waiting import LONGEST, answer_when_settled, is_waiting
 from neargate.model.cloudformation import Stack
 from tests.scenarios.client import REGION
 from tests.scenarios.cloud import RunningCloud, running_cloud
@@ -130,3 +132,67 @@ def test_nothing_stays_subscribed() -> None:
             assert cloud.store.read(lambda view: view.scan(Stack))[0].region == REGION
 
     run(story())
+
+
+class _Changes:
+    """A store whose next change comes as soon as somebody listens."""
+
+    def __init__(self) -> None:
+        self.kinds: frozenset[str] | None = None
+
+    def subscribe(
+        self, kinds: frozenset[str] | None, notify: Callable[[str, str], None]
+    ) -> Callable[[], None]:
+        self.kinds = kinds
+        asyncio.get_running_loop().call_soon(notify, "", "")
+        return lambda: None
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "kind", "before", "after"),
+    [
+        (
+            "ecs",
+            "DescribeServices",
+            "ecs.service",
+            {"services": [{"status": "DRAINING", "runningCount": 1, "desiredCount": 0}]},
+            {"services": [{"status": "INACTIVE", "runningCount": 0, "desiredCount": 0}]},
+        ),
+        (
+            "ecs",
+            "DescribeServices",
+            "ecs.task",
+            {"services": [{"status": "ACTIVE", "runningCount": 1, "desiredCount": 2, "deployments": [{}]}]},
+            {"services": [{"status": "ACTIVE", "runningCount": 2, "desiredCount": 2, "deployments": [{}]}]},
+        ),
+        (
+            "elbv2",
+            "DescribeLoadBalancers",
+            "elbv2.load-balancer",
+            {"LoadBalancers": [{"State": {"Code": "provisioning"}}]},
+            {"LoadBalancers": [{"State": {"Code": "active"}}]},
+        ),
+        (
+            "elbv2",
+            "DescribeTargetHealth",
+            "elbv2.target",
+            {"TargetHealthDescriptions": [{"TargetHealth": {"State": "initial"}}]},
+            {"TargetHealthDescriptions": [{"TargetHealth": {"State": "unhealthy"}}]},
+        ),
+    ],
+)
+def test_what_a_waiter_waits_for(
+    service: str, operation: str, kind: str, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    answers = [before, after]
+
+    async def ask() -> dict[str, Any]:
+        return answers.pop(0)
+
+    async def wait(agent: str) -> dict[str, Any]:
+        store: Any = _Changes()
+        answer = await answer_when_settled(store, service, operation, agent, ask)
+        assert kind in store.kinds
+        return answer
+
+    assert asyncio.run(wait(f"{BOTOCORE} m/B")) == after
