@@ -85,6 +85,9 @@ class Outside:
     def step(self) -> planner.Plan:
         before = self.task
         made = planner.plan(self.task, self.wanted, self.seen, self.now)
+        if made.task != before:  # the driver does not plan again after its own write: nothing is left to say
+            again = planner.plan(made.task, self.wanted, self.seen, self.now)
+            assert (again.task, again.actions) == (made.task, made.actions)
         assert TASK_STATUSES.index(made.task.status) >= TASK_STATUSES.index(before.status)
         if before.desired_status == "STOPPED":
             assert made.task.desired_status == "STOPPED"

@@ -111,6 +111,8 @@ class TaskDriver:
         self._observer = observer
         self._live: dict[str, LiveTask] = {}
         self._definitions: dict[str, TaskDefinition] = {}
+        self._written: dict[str, Task] = {}
+        """The records of live tasks as this driver wrote them last."""
         self._queue = WorkQueue("ecs-tasks", self.reconcile, clock)
 
     async def run(self) -> None:
@@ -120,11 +122,18 @@ class TaskDriver:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch())
                 group.create_task(
-                    self._queue.serve(self._store, frozenset({Task.KIND}), lambda _, key: key, self._keys())
+                    self._queue.serve(self._store, frozenset({Task.KIND}), self._changed, self._keys())
                 )
         finally:
             for live in self._live.values():
                 await live.cancel()
+
+    def _changed(self, kind: str, key: str) -> str | None:
+        """The key of a task whose record is not as this driver left it: after its own write it knows what to do."""
+        mine = self._written.get(key)
+        if mine is not None and self._store.read(lambda view: view.get(Task, key)) == mine:
+            return None
+        return key
 
     # -- one task ------------------------------------------------------------------------------------------
 
@@ -139,7 +148,8 @@ class TaskDriver:
         made = planner.plan(task, definition, seen, self._clock.now(), self._pace)
         self._act(made, task, definition, live, eager=True)
         if made.task != task:
-            written = await self._store.write(lambda tx: self._record(tx, key, definition, seen))
+            planned = task, made
+            written = await self._store.write(lambda tx: self._record(tx, planned, definition, seen))
             if written is None:
                 return None
             made = written
@@ -153,16 +163,20 @@ class TaskDriver:
         return made.wake_at
 
     def _record(
-        self, tx: Tx, key: str, definition: TaskDefinition, seen: planner.Seen
+        self, tx: Tx, planned: tuple[Task, planner.Plan], definition: TaskDefinition, seen: planner.Seen
     ) -> planner.Plan | None:
-        """Plan again on the record as it is now, and keep the outcome."""
+        """Keep the outcome of a plan; of a new one where somebody has changed the record since."""
+        base, made = planned
+        key = base.key
         before = tx.get(Task, key)
         if before is None:
             return None
-        made = planner.plan(before, definition, seen, self._clock.now(), self._pace)
+        if before != base:
+            made = planner.plan(before, definition, seen, self._clock.now(), self._pace)
         task = made.task
         if task != before:
             tx.put(task)
+            self._written[key] = task
         if (task.status, task.desired_status) != (before.status, before.desired_status):
             body = {"lastStatus": task.status, "desiredStatus": task.desired_status}
             if task.stop_code:
@@ -236,6 +250,7 @@ class TaskDriver:
         return live
 
     async def _drop(self, key: str) -> None:
+        self._written.pop(key, None)
         live = self._live.pop(key, None)
         if live is not None:
             await live.cancel()
