@@ -23,7 +23,7 @@ def physical_name(style: str, max_length: int, stack_name: str, logical_id: str,
     if style == "parameter":
         return f"CFN-{logical_id[: room - 4]}-{tail}"
     if style == "short":
-        return f"{stack_name[:5]}-{logical_id[:5]}-{tail}"
+        return f"{stack_name[:5].rstrip('-')}-{logical_id[:5]}-{tail}"
     stack, logical = stack_name, logical_id
     if len(stack) + 1 + len(logical) > room:
         half = (room - 1) // 2

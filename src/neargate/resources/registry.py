@@ -21,6 +21,7 @@ _MODULES = {
     "AWS::ECR": "ecr",
     "AWS::ECS": "ecs",
     "AWS::EFS": "efs",
+    "AWS::ElasticLoadBalancingV2": "elasticloadbalancingv2",
     "AWS::Elasticsearch": "opensearch",
     "AWS::Events": "events",
     "AWS::IAM": "iam",

@@ -117,7 +117,8 @@ class Life:
         assert not differing, f"wanted and not there: {differing}"
 
     def _context(self, tx: Tx) -> Any:
-        return self.aws.dispatcher.context(tx, self.aws.caller)
+        acting = attrs.evolve(self.aws.caller, via="cloudformation.amazonaws.com")
+        return self.aws.dispatcher.context(tx, acting)
 
     def _place(self) -> evaluation.Place:
         return evaluation.Place(

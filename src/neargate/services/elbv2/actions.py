@@ -8,7 +8,7 @@ from neargate.model.elbv2 import LoadBalancer, TargetGroup, groups_of, key_of
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context
 from neargate.model.records import Json
-from neargate.services.elbv2.lookup import find, invalid, misconfigured
+from neargate.services.elbv2.lookup import invalid, misconfigured, require
 from neargate.services.elbv2.usage import used_by
 
 MOST_GROUPS = 5
@@ -16,12 +16,24 @@ MOST_GROUPS_OF_A_BALANCER = 100
 _HEAVIEST = 999
 _LONGEST_STICKINESS = 604800
 _CONTENT_TYPES = ("text/plain", "text/css", "text/html", "application/javascript", "application/json")
+_TARGETS = {
+    "HTTP": ("HTTP", "HTTPS"),
+    "HTTPS": ("HTTP", "HTTPS"),
+    "TCP": ("TCP", "TCP_UDP"),
+    "TLS": ("TCP", "TLS"),
+    "UDP": ("UDP", "TCP_UDP"),
+    "TCP_UDP": ("TCP_UDP",),
+}
+"""By the listener's protocol, those of the target groups that it can forward to."""
 _CONFIGS = {"forward": "ForwardConfig", "redirect": "RedirectConfig", "fixed-response": "FixedResponseConfig"}
 
 
-def completed(cx: Context, balancer: LoadBalancer, actions: Sequence[Json]) -> tuple[Json, ...]:
-    """The actions as the API shows them. Raises ValidationError, InvalidLoadBalancerAction, TargetGroupNotFound,
-    TargetGroupAssociationLimit, TooManyUniqueTargetGroupsPerLoadBalancer, or what a protocol forbids."""
+def completed(
+    cx: Context, balancer: LoadBalancer, protocol: str, actions: Sequence[Json]
+) -> tuple[Json, ...]:
+    """The actions of a listener of that protocol, as the API shows them. Raises ValidationError,
+    InvalidLoadBalancerAction, TargetGroupNotFound, IncompatibleProtocols, TargetGroupAssociationLimit,
+    TooManyUniqueTargetGroupsPerLoadBalancer."""
     ordered = sorted(actions, key=lambda action: action.get("Order") or 0)
     if not ordered:
         raise invalid("An action must be specified")
@@ -31,13 +43,13 @@ def completed(cx: Context, balancer: LoadBalancer, actions: Sequence[Json]) -> t
     if len(ordered) > 1:
         raise _unfit("Only one action of type 'forward', 'redirect' or 'fixed-response' can be specified")
     if balancer.type == "network" and ordered[0]["Type"] != "forward":
-        raise _unfit(f"The action type '{ordered[0]['Type']}' is not valid with network load balancers")
-    done = tuple(_completed(cx, balancer, action) for action in ordered)
+        raise _unfit(f"The action type '{ordered[0]['Type']}' is not valid with network load balancer")
+    done = tuple(_completed(cx, balancer, protocol, action) for action in ordered)
     _check_association(cx, balancer, groups_of(done))
     return done
 
 
-def _completed(cx: Context, balancer: LoadBalancer, action: Json) -> Json:
+def _completed(cx: Context, balancer: LoadBalancer, protocol: str, action: Json) -> Json:
     kind = action["Type"]
     for other, config in _CONFIGS.items():
         if other != kind and action.get(config):
@@ -46,15 +58,15 @@ def _completed(cx: Context, balancer: LoadBalancer, action: Json) -> Json:
     if action.get("Order"):
         done["Order"] = action["Order"]
     if kind == "forward":
-        return {**done, **_forward(cx, balancer, action)}
+        return {**done, **_forward(cx, balancer, protocol, action)}
     if action.get("TargetGroupArn"):
         raise invalid(f"You cannot specify a target group with an action of type '{kind}'")
     if kind == "redirect":
-        return {**done, "RedirectConfig": _redirect(action.get("RedirectConfig"))}
+        return {**done, "RedirectConfig": _redirect(action.get("RedirectConfig"), protocol)}
     return {**done, "FixedResponseConfig": _fixed_response(action.get("FixedResponseConfig"))}
 
 
-def _forward(cx: Context, balancer: LoadBalancer, action: Json) -> Json:
+def _forward(cx: Context, balancer: LoadBalancer, protocol: str, action: Json) -> Json:
     config, single = action.get("ForwardConfig") or {}, action.get("TargetGroupArn")
     tuples = config.get("TargetGroups") or ([{"TargetGroupArn": single}] if single else [])
     if not tuples:
@@ -71,8 +83,7 @@ def _forward(cx: Context, balancer: LoadBalancer, action: Json) -> Json:
             "TooManyTargetGroups",
             f"The maximum number of target groups in a forward action is '{MOST_GROUPS}'",
         )
-    for arn in arns:
-        _check_group(find(cx, TargetGroup, arn), arn, balancer)
+    _check_groups([require(cx, TargetGroup, arn) for arn in arns], balancer, protocol)
     groups = []
     for one in tuples:
         weight = 1 if one.get("Weight") is None else one["Weight"]
@@ -101,18 +112,25 @@ def _stickiness(wanted: Json, balancer: LoadBalancer) -> Json:
     return {"Enabled": enabled, "DurationSeconds": seconds}
 
 
-def _check_group(group: TargetGroup | None, arn: str, balancer: LoadBalancer) -> None:
-    if group is None:
-        raise AwsError("TargetGroupNotFound", f"Target group '{arn}' not found")
-    if (group.protocol in ("HTTP", "HTTPS")) != (balancer.type == "application"):
-        raise misconfigured(
-            f"The target group protocol '{group.protocol}' is not compatible with load balancers of type "
-            f"'{balancer.type}'"
+def _check_groups(groups: Sequence[TargetGroup], balancer: LoadBalancer, protocol: str) -> None:
+    """What a listener of this protocol can forward to: IncompatibleProtocols, InvalidLoadBalancerAction."""
+    wrong = [group for group in groups if group.protocol not in _TARGETS[protocol]]
+    if wrong:
+        named = ", ".join(f"'{group.arn}'" for group in wrong)
+        raise AwsError(
+            "IncompatibleProtocols",
+            f"The listener and the following target groups have incompatible protocols: {named}",
         )
-    if group.vpc_id != balancer.vpc_id:
-        raise misconfigured(
-            f"The target group '{arn}' and the load balancer '{balancer.arn}' must be in the same VPC"
-        )
+    for group in groups:
+        if protocol == "HTTP" and group.protocol_version != "HTTP1":
+            raise _unfit(
+                "Listener protocol 'HTTP' is not supported with a target group with the protocol-version "
+                f"'{group.protocol_version}'"
+            )
+        if group.vpc_id != balancer.vpc_id:
+            raise misconfigured(
+                f"The target group '{group.arn}' and the load balancer '{balancer.arn}' must be in the same VPC"
+            )
 
 
 def _check_association(cx: Context, balancer: LoadBalancer, arns: Collection[str]) -> None:
@@ -136,7 +154,7 @@ def _check_association(cx: Context, balancer: LoadBalancer, arns: Collection[str
         )
 
 
-def _redirect(config: Json | None) -> Json:
+def _redirect(config: Json | None, protocol: str) -> Json:
     if not config:
         raise invalid("A redirect configuration must be specified with an action of type 'redirect'")
     done: Json = {
@@ -147,16 +165,19 @@ def _redirect(config: Json | None) -> Json:
         "Query": "#{query}" if config.get("Query") is None else config["Query"],
         "StatusCode": config["StatusCode"],
     }
-    if (
-        all(done[part] == f"#{{{part.lower()}}}" for part in ("Protocol", "Port", "Host"))
-        and done["Path"] == "/#{path}"
-    ):
-        raise _unfit("The redirect configuration is not valid because it creates a loop.")
     port = done["Port"]
     if port != "#{port}" and not (port.isdecimal() and 1 <= int(port) <= 65535):
         raise invalid(f"The redirect port '{port}' must be '#{{port}}' or a number between '1-65535'")
     if not done["Path"].startswith("/"):
-        raise _unfit("The redirect path must begin with a '/'")
+        raise _unfit(
+            "The Path parameter must be a valid path, should start with a '/', and may contain up to one of each of "
+            "these placeholders: '#{path}', '#{host}', '#{port}'."
+        )
+    if protocol == "HTTPS" and done["Protocol"] == "HTTP":
+        raise _unfit("You cannot redirect HTTPS to HTTP")
+    same_protocol = done["Protocol"] in ("#{protocol}", protocol)
+    if same_protocol and (port, done["Host"], done["Path"]) == ("#{port}", "#{host}", "/#{path}"):
+        raise _unfit("The redirect configuration is not valid because it creates a loop.")
     return done
 
 

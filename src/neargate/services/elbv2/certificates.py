@@ -14,6 +14,7 @@ from neargate.services.elbv2.lookup import invalid, page, require
 
 MOST = 25
 """Beside the default certificate."""
+_USELESS = ("EXPIRED", "FAILED", "REVOKED", "VALIDATION_TIMED_OUT")
 _SECURE = ("HTTPS", "TLS")
 
 
@@ -37,20 +38,21 @@ def checked_certificates(cx: Context, protocol: str, wanted: Sequence[Json] | No
 def _require_certificate(cx: Context, arn: str) -> None:
     """CertificateNotFound, UnsupportedCertificate."""
     parts = arn.split(":", 5)
-    if len(parts) != 6 or parts[2] not in ("acm", "iam"):
+    if len(parts) != 6 or parts[2] not in ("acm", "iam") or parts[3] not in ("", cx.region):
         raise invalid(f"Certificate ARN '{arn}' is not valid")
     if not (_in_acm(cx, arn) if parts[2] == "acm" else _in_iam(cx, parts[5])):
         raise AwsError("CertificateNotFound", f"Certificate '{arn}' not found")
 
 
 def _in_acm(cx: Context, arn: str) -> bool:
+    """Whether ACM has it. One that waits for its validation counts: nobody here asks whose the domain is."""
     try:
         found = cx.invoke("acm", "DescribeCertificate", {"CertificateArn": arn})["Certificate"]
     except AwsError as error:
         if error.code == "NotImplemented":
             raise
         return False
-    if found["Status"] != "ISSUED":
+    if found["Status"] in _USELESS:
         raise AwsError(
             "UnsupportedCertificate",
             f"The certificate '{arn}' must have a fully-qualified domain name, a supported signature, and a "

@@ -8,11 +8,12 @@ from neargate.model.elbv2 import Listener, LoadBalancer, Rule, groups_of
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
-from neargate.services.elbv2 import attributes, tagging
+from neargate.planners import load_balancer_attributes as attributes
+from neargate.services.elbv2 import tagging
 from neargate.services.elbv2.actions import completed
 from neargate.services.elbv2.certificates import checked_certificates
-from neargate.services.elbv2.lookup import invalid, listeners_of, page, require, rules_of
-from neargate.services.elbv2.ssl_policies import DEFAULT_POLICY, NAMES
+from neargate.services.elbv2.lookup import described_all, invalid, listeners_of, page, require, rules_of
+from neargate.services.elbv2.ssl_policies import NAMES
 from neargate.services.elbv2.usage import refresh
 
 PROTOCOLS = {"application": ("HTTP", "HTTPS"), "network": ("TCP", "TLS", "UDP", "TCP_UDP")}
@@ -37,7 +38,7 @@ def create_listener(cx: Context, request: Json) -> Json:
         id=cx.ids.hex(16),
         port=request["Port"],
         protocol=protocol,
-        default_actions=completed(cx, balancer, request["DefaultActions"]),
+        default_actions=completed(cx, balancer, protocol, request["DefaultActions"]),
         certificates=checked_certificates(cx, protocol, request.get("Certificates")),
         ssl_policy=_ssl_policy(protocol, request.get("SslPolicy")),
         alpn_policy=_alpn_policy(protocol, request.get("AlpnPolicy")),
@@ -98,7 +99,7 @@ def _ssl_policy(protocol: str, wanted: str | None) -> str:
         raise invalid(f"An SSL policy must be specified for {protocol} listeners")
     if wanted is not None and wanted not in NAMES:
         raise AwsError("SSLPolicyNotFound", f"SSL policy '{wanted}' not found")
-    return wanted or DEFAULT_POLICY
+    return wanted or attributes.DEFAULT_SSL_POLICY
 
 
 def _alpn_policy(protocol: str, wanted: list[str] | None) -> tuple[str, ...]:
@@ -143,7 +144,7 @@ def modify_listener(cx: Context, request: Json) -> Json:
     if "AlpnPolicy" in request or protocol != "TLS":
         changed = attrs.evolve(changed, alpn_policy=_alpn_policy(protocol, request.get("AlpnPolicy")))
     if request.get("DefaultActions"):
-        actions = completed(cx, balancer, request["DefaultActions"])
+        actions = completed(cx, balancer, protocol, request["DefaultActions"])
         changed = attrs.evolve(changed, default_actions=actions)
     cx.tx.put(changed)
     refresh(cx, balancer, (*before, *groups_of(changed.default_actions)))
@@ -184,9 +185,8 @@ def describe_listeners(cx: Context, request: Json) -> Json:
     if not arns and not balancer:
         raise invalid("You must specify either listener ARNs or a load balancer ARN")
     if arns:
-        found = [require(cx, Listener, arn) for arn in dict.fromkeys(arns)]
-    else:
-        found = listeners_of(cx, require(cx, LoadBalancer, balancer or ""))
+        return page(request, "Listeners", described_all(cx, Listener, arns), described)
+    found = listeners_of(cx, require(cx, LoadBalancer, balancer or ""))
     return page(request, "Listeners", found, described)
 
 

@@ -10,7 +10,8 @@ from neargate.model.elbv2 import LoadBalancer
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
-from neargate.services.elbv2 import attributes, places, tagging
+from neargate.planners import load_balancer_attributes as attributes
+from neargate.services.elbv2 import places, tagging
 from neargate.services.elbv2.hosted_zones import hosted_zone
 from neargate.services.elbv2.listeners import remove
 from neargate.services.elbv2.lookup import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from neargate.model.elbv2 import Listener, LoadBalancer, Rule, TargetGroup, key_of
@@ -24,9 +24,9 @@ _WORDS: dict[type, tuple[str, str]] = {
 }
 _MISSING: dict[type, tuple[str, str]] = {
     LoadBalancer: ("LoadBalancerNotFound", "Load balancer '{}' not found"),
-    Listener: ("ListenerNotFound", "One or more listeners not found"),
-    Rule: ("RuleNotFound", "One or more rules not found"),
-    TargetGroup: ("TargetGroupNotFound", "One or more target groups not found"),
+    Listener: ("ListenerNotFound", "Listener '{}' not found"),
+    Rule: ("RuleNotFound", "Rule '{}' not found"),
+    TargetGroup: ("TargetGroupNotFound", "Target groups '{}' not found"),
 }
 
 
@@ -39,13 +39,13 @@ def misconfigured(message: str) -> AwsError:
 
 
 def find(cx: Context, kind: type[E], arn: str) -> E | None:
-    """The record that an ARN names. Raises ValidationError where the text is no ARN of that kind."""
+    """The record that an ARN names. Raises ValidationError where the text is no ARN of that kind, or one of another
+    account or region."""
     resource, words = _WORDS[kind]
     parts = arn.split(":", 5)
-    if not key_of(arn) or parts[5].partition("/")[0] != resource:
+    here = parts[3:5] == [cx.region, cx.account]
+    if not here or not key_of(arn) or parts[5].partition("/")[0] != resource:
         raise invalid(f"'{arn}' is not a valid {words} ARN")
-    if parts[3:5] != [cx.region, cx.account]:
-        return None
     return cx.tx.get(kind, key_of(arn))
 
 
@@ -60,6 +60,16 @@ def require(cx: Context, kind: type[E], arn: str) -> E:
 def missing(kind: type[E], arn: str) -> AwsError:
     code, text = _MISSING[kind]
     return AwsError(code, text.format(arn))
+
+
+def described_all(cx: Context, kind: type[E], arns: Iterable[str]) -> list[E]:
+    """The records that a Describe call names, each once; it words NotFound in a way of its own."""
+    code, words = _MISSING[kind][0], _WORDS[kind][1].removeprefix("listener ")
+    found = [find(cx, kind, arn) for arn in dict.fromkeys(arns)]
+    there = [one for one in found if one is not None]
+    if len(there) < len(found):
+        raise AwsError(code, f"One or more {words}s not found")
+    return there
 
 
 def everything(cx: Context, kind: type[E]) -> list[E]:

@@ -94,7 +94,7 @@ def security_groups(cx: Context, wanted: Sequence[str], vpc_id: str, type: str) 
         try:
             (group,) = cx.invoke("ec2", "DescribeSecurityGroups", {"GroupIds": [group_id]})["SecurityGroups"]
         except AwsError:
-            raise AwsError("InvalidSecurityGroup", f"Security group '{group_id}' does not exist") from None
+            raise misconfigured("One or more security groups are invalid") from None
         if group["VpcId"] != vpc_id:
             raise misconfigured(f"Security group '{group_id}' does not belong to VPC '{vpc_id}'")
     return tuple(dict.fromkeys(wanted))
@@ -196,4 +196,4 @@ def dns_name(cx: Context, name: str, id: str, type: str, scheme: str) -> str:
     if type == "network":
         return f"{name}-{id}.elb.{cx.region}.localhost"
     prefix = "internal-" if scheme == "internal" else ""
-    return f"{prefix}{name.lower()}-{cx.ids.digits(9)}.{cx.region}.elb.localhost"
+    return f"{prefix}{name}-{cx.ids.digits(9)}.{cx.region}.elb.localhost"

@@ -12,7 +12,7 @@ from neargate.services.elbv2 import tagging
 from neargate.services.elbv2.actions import completed
 from neargate.services.elbv2.conditions import completed_conditions
 from neargate.services.elbv2.listeners import require_balancer
-from neargate.services.elbv2.lookup import find, invalid, listeners_of, missing, page, require, rules_of
+from neargate.services.elbv2.lookup import find, invalid, listeners_of, page, require, rules_of
 from neargate.services.elbv2.usage import refresh
 
 MOST = 100
@@ -37,7 +37,7 @@ def create_rule(cx: Context, request: Json) -> Json:
         id=cx.ids.hex(16),
         priority=priority,
         conditions=completed_conditions(request["Conditions"]),
-        actions=completed(cx, balancer, request["Actions"]),
+        actions=completed(cx, balancer, listener.protocol, request["Actions"]),
         created=cx.now,
         tags=tagging.given(cx, request),
     )
@@ -68,22 +68,24 @@ def modify_rule(cx: Context, request: Json) -> Json:
     _refuse_transforms("ModifyRule", request)
     if not request.get("Conditions") and not request.get("Actions") and not request.get("ResetTransforms"):
         raise invalid("Either conditions or actions must be specified")
-    balancer = _balancer_of(cx, rule)
+    listener = _listener_of(cx, rule)
+    balancer = require_balancer(cx, listener)
     before = groups_of(rule.actions)
     if request.get("Conditions"):
         rule = attrs.evolve(rule, conditions=completed_conditions(request["Conditions"]))
     if request.get("Actions"):
-        rule = attrs.evolve(rule, actions=completed(cx, balancer, request["Actions"]))
+        actions = completed(cx, balancer, listener.protocol, request["Actions"])
+        rule = attrs.evolve(rule, actions=actions)
     cx.tx.put(rule)
     refresh(cx, balancer, (*before, *groups_of(rule.actions)))
     return {"Rules": [described(rule)]}
 
 
-def _balancer_of(cx: Context, rule: Rule) -> LoadBalancer:
+def _listener_of(cx: Context, rule: Rule) -> Listener:
     listener = cx.tx.get(Listener, rule.listener_key)
     if listener is None:
         raise LookupError(f"rule {rule.key} has no listener")
-    return require_balancer(cx, listener)
+    return listener
 
 
 @operation("elbv2", "DeleteRule")
@@ -91,7 +93,7 @@ def delete_rule(cx: Context, request: Json) -> Json:
     """The default rule goes with its listener only."""
     _refuse_default(cx, request["RuleArn"], "deleted")
     rule = require(cx, Rule, request["RuleArn"])
-    balancer = _balancer_of(cx, rule)
+    balancer = require_balancer(cx, _listener_of(cx, rule))
     cx.tx.delete(Rule, rule.key)
     refresh(cx, balancer, groups_of(rule.actions))
     return {}
@@ -157,7 +159,7 @@ def _named(cx: Context, arn: str) -> Json:
         return described(rule)
     listener = default_of(cx, arn)
     if listener is None:
-        raise missing(Rule, arn)
+        raise AwsError("RuleNotFound", "One or more rules not found")
     return described_default(listener)
 
 

@@ -9,9 +9,6 @@ from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.services.elbv2.lookup import page
 
-DEFAULT_POLICY = "ELBSecurityPolicy-2016-08"
-"""What a listener gets that names none, through the API and CloudFormation."""
-
 _CIPHERS = """
 ECDHE-ECDSA-AES128-GCM-SHA256 gcm
 ECDHE-RSA-AES128-GCM-SHA256 gcm

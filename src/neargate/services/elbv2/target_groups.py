@@ -10,8 +10,17 @@ from neargate.model.elbv2 import TRAFFIC_PORT, HealthCheck, LoadBalancer, Target
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
-from neargate.services.elbv2 import attributes, tagging
-from neargate.services.elbv2.lookup import everything, find, invalid, misconfigured, missing, page, require
+from neargate.planners import load_balancer_attributes as attributes
+from neargate.services.elbv2 import tagging
+from neargate.services.elbv2.lookup import (
+    described_all,
+    everything,
+    find,
+    invalid,
+    misconfigured,
+    page,
+    require,
+)
 
 MOST = 3000
 """Target groups of an account in a region."""
@@ -235,7 +244,7 @@ def describe_target_groups(cx: Context, request: Json) -> Json:
             "Target group names, target group ARNs, and a load balancer ARN cannot be specified at the same time"
         )
     if arns:
-        groups = [require(cx, TargetGroup, arn) for arn in dict.fromkeys(arns)]
+        groups = described_all(cx, TargetGroup, arns)
     elif balancer:
         key = require(cx, LoadBalancer, balancer).key
         groups = [group for group in everything(cx, TargetGroup) if key in group.load_balancers]
@@ -244,7 +253,7 @@ def describe_target_groups(cx: Context, request: Json) -> Json:
         if names:
             by_name = {group.name: group for group in groups}
             if any(name not in by_name for name in names):
-                raise missing(TargetGroup, "")
+                raise AwsError("TargetGroupNotFound", "One or more target groups not found")
             groups = [by_name[name] for name in dict.fromkeys(names)]
     return page(request, "TargetGroups", groups, described)
 

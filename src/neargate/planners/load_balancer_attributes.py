@@ -6,11 +6,18 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from neargate.model.errors import AwsError
 from neargate.model.records import Json
-from neargate.services.elbv2.lookup import invalid, misconfigured
+
+DEFAULT_SSL_POLICY = "ELBSecurityPolicy-2016-08"
+"""What a listener with TLS gets that names no policy, through the API and CloudFormation."""
 
 Check = Callable[[str, str], None]
 """Takes an attribute's name and value; raises ValidationError."""
+
+
+def invalid(message: str) -> AwsError:
+    return AwsError("ValidationError", message)
 
 
 def _boolean(name: str, value: str) -> None:
@@ -181,7 +188,7 @@ def changed(
         if name not in known:
             raise invalid(f"{owner} attribute key '{name}' is not recognized")
         if name in wanted:
-            raise misconfigured(f"{owner} attribute '{name}' cannot be specified more than once")
+            raise invalid(f"{owner} attribute '{name}' cannot be specified more than once")
         known[name].check(name, value)
         wanted[name] = value
     return {**defaults(known), **have, **wanted}
