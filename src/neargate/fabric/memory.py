@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from socket import AF_INET, SOCK_DGRAM, SOCK_STREAM, SocketKind, socket
+from typing import Any
 
 import attrs
 
@@ -39,21 +40,61 @@ class Machine:
     own_addresses: frozenset[str] = frozenset()
     claims: dict[str, str] = attrs.field(factory=dict, init=False)
     """The owner of each address that was claimed."""
-    _plugged: list[_Plugged] = attrs.field(factory=list, init=False)
+    _plugged: dict[tuple[str, str], _Plugged] = attrs.field(factory=dict, init=False)
+    _by_ip: dict[str, _Plugged] = attrs.field(factory=dict, init=False)
+    _by_namespace: dict[str, _Plugged] = attrs.field(factory=dict, init=False)
 
     def plugged(self) -> list[_Plugged]:
-        self._plugged = [one for one in self._plugged if self.namespace_exists(one.netns_path)]
-        return self._plugged
+        return [one for one in list(self._plugged.values()) if self._alive(one)]
+
+    def find(self, owner: str, eni_id: str) -> _Plugged | None:
+        """The attachment of an owner's interface."""
+        return self._alive(self._plugged.get((owner, eni_id)))
+
+    def at(self, ip: str) -> _Plugged | None:
+        """The attachment, whoever's, that has this address."""
+        return self._alive(self._by_ip.get(ip))
+
+    def inside(self, netns_path: str) -> _Plugged | None:
+        """The attachment in this namespace."""
+        return self._alive(self._by_namespace.get(netns_path))
+
+    def plug(self, one: _Plugged) -> None:
+        interface = one.attachment.interface
+        self._plugged[one.owner, interface.eni_id] = one
+        self._by_ip[interface.ip] = self._by_namespace[one.netns_path] = one
+
+    def unplug(self, one: _Plugged) -> None:
+        interface = one.attachment.interface
+        del self._plugged[one.owner, interface.eni_id]
+        del self._by_ip[interface.ip]
+        del self._by_namespace[one.netns_path]
+
+    def _alive(self, one: _Plugged | None) -> _Plugged | None:
+        if one is not None and not self.namespace_exists(one.netns_path):
+            self.unplug(one)
+            return None
+        return one
 
 
 class MemoryFabric:
-    """`Fabric` in memory. Objects that share a `Machine` are servers, or restarts of one, side by side."""
+    """`Fabric` in memory. Objects that share a `Machine` are servers, or restarts of one, side by side.
 
-    def __init__(self, owner: str, machine: Machine | None = None) -> None:
+    `make_socket` makes what stands for a socket where that need not be one: a simulation has more tasks than a
+    process may have files.
+    """
+
+    def __init__(
+        self,
+        owner: str,
+        machine: Machine | None = None,
+        make_socket: Callable[[SocketKind], Any] | None = None,
+    ) -> None:
         self._owner = checked_owner(owner)
         self._machine = machine or Machine()
+        self._make_socket = make_socket or _on_loopback
         self._open = False
-        self._listeners: dict[tuple[str, str, int], socket] = {}
+        self._listeners: dict[tuple[str, str, int], Any] = {}
 
     async def open(self) -> None:
         self._open = True
@@ -66,21 +107,21 @@ class MemoryFabric:
             raise FabricFailure("The fabric is not open.")
         self._check_namespace(netns_path)
         describe(self._owner, interface)
-        for one in self._machine.plugged():
-            if (one.owner, one.attachment.interface.eni_id) == (self._owner, interface.eni_id):
-                raise AlreadyAttached(f"{interface.eni_id} is attached already, as {one.attachment.link}.")
+        earlier = self._machine.find(self._owner, interface.eni_id)
+        if earlier is not None:
+            raise AlreadyAttached(f"{interface.eni_id} is attached already, as {earlier.attachment.link}.")
         if not await self.free(interface.ip):
             raise AddressInUse(interface.ip)
-        if any(one.netns_path == netns_path for one in self._machine.plugged()):
+        if self._machine.inside(netns_path) is not None:
             raise AlreadyAttached("The task's network namespace has an eth0 already.")
         attachment = Attachment(interface, link_name(self._owner, interface.eni_id))
-        self._machine.plugged().append(_Plugged(self._owner, netns_path, attachment))
+        self._machine.plug(_Plugged(self._owner, netns_path, attachment))
         return attachment
 
     async def detach(self, eni_id: str) -> None:
-        for one in list(self._machine.plugged()):
-            if (one.owner, one.attachment.interface.eni_id) == (self._owner, eni_id):
-                self._machine.plugged().remove(one)
+        found = self._machine.find(self._owner, eni_id)
+        if found is not None:
+            self._machine.unplug(found)
 
     async def attached(self) -> list[Attachment]:
         mine = [one.attachment for one in self._machine.plugged() if one.owner == self._owner]
@@ -89,9 +130,7 @@ class MemoryFabric:
     async def free(self, ip: str) -> bool:
         if ipaddress.IPv4Address(ip).is_loopback or ip in self._machine.own_addresses | {HOST_ADDRESS}:
             return False
-        if ip in self._machine.claims:
-            return False
-        return all(one.attachment.interface.ip != ip for one in self._machine.plugged())
+        return ip not in self._machine.claims and self._machine.at(ip) is None
 
     async def claim(self, address: str) -> None:
         if self._machine.claims.get(address) == self._owner:
@@ -107,21 +146,21 @@ class MemoryFabric:
     async def claimed(self) -> list[str]:
         return sorted(ip for ip, owner in self._machine.claims.items() if owner == self._owner)
 
-    async def listener(self, netns_path: str, address: str, port: int) -> socket:
+    async def listener(self, netns_path: str, address: str, port: int) -> Any:
         """As in the port, but on a port of the machine's loopback that the kernel picks: `getsockname()`."""
         self._check_namespace(netns_path)
         earlier = self._listeners.get((netns_path, address, port))
         if earlier is not None and earlier.fileno() != -1:
             raise AddressInUse(f"{address}:{port}")
-        listener = _on_loopback(SOCK_STREAM)
+        listener = self._make_socket(SOCK_STREAM)
         listener.listen(128)
         self._listeners[netns_path, address, port] = listener
         return listener
 
-    async def name_sockets(self, netns_path: str, address: str) -> tuple[socket, socket]:
+    async def name_sockets(self, netns_path: str, address: str) -> tuple[Any, Any]:
         """As in the port, each on a port of the machine's loopback that the kernel picks."""
         streams = await self.listener(netns_path, address, 53)
-        return _on_loopback(SOCK_DGRAM), streams
+        return self._make_socket(SOCK_DGRAM), streams
 
     async def remove_owned(self) -> None:
         for attachment in await self.attached():

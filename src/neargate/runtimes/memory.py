@@ -34,6 +34,7 @@ from neargate.model.runtime import (
     Stream,
 )
 from neargate.runtimes.container_logs import Stamps
+from neargate.runtimes.labelled import Labelled
 from neargate.runtimes.payloads import with_tag
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -81,10 +82,28 @@ class World:
     containers: dict[str, Process] = attrs.field(factory=dict)
     listeners: set[asyncio.Queue[ContainerEvent]] = attrs.field(factory=set)
     numbers: int = 0
+    names: dict[str, Process] = attrs.field(factory=dict)
+    labelled: Labelled[Process] = attrs.field(factory=lambda: Labelled())
+    labelled_sandboxes: Labelled[Sandbox] = attrs.field(factory=lambda: Labelled())
+    inside: dict[str, dict[str, Process]] = attrs.field(factory=dict)
+    """The containers by the sandbox that they are in, then by id."""
 
     def number(self) -> int:
         self.numbers += 1
         return self.numbers
+
+    def keep(self, process: Process) -> None:
+        self.containers[process.id] = self.names[process.spec.name] = process
+        self.labelled.add(process.id, process.state.labels, process)
+        self.inside.setdefault(process.spec.sandbox.id, {})[process.id] = process
+
+    def drop(self, process: Process) -> None:
+        del self.containers[process.id], self.names[process.spec.name]
+        self.labelled.drop(process.id, process.state.labels)
+        neighbours = self.inside[process.spec.sandbox.id]
+        del neighbours[process.id]
+        if not neighbours:
+            del self.inside[process.spec.sandbox.id]
 
     def add_image(
         self, reference: str, *, local: bool = True, command: tuple[str, ...] = ("serve",)
@@ -179,9 +198,8 @@ class Process:
 
     def neighbours(self) -> list[Process]:
         """The running containers of the sandbox, this one included."""
-        processes = self.world.containers.values()
-        mine = [each for each in processes if each.spec.sandbox.id == self.spec.sandbox.id]
-        return [each for each in mine if each.state.status == "running"]
+        mine = self.world.inside.get(self.spec.sandbox.id, {})
+        return [each for each in mine.values() if each.state.status == "running"]
 
     # For the runtime
 
@@ -344,20 +362,22 @@ class MemoryRuntime:
                 dns_search=spec.dns_search,
             )
             self.world.sandboxes[spec.name] = (spec, sandbox)
+            self.world.labelled_sandboxes.add(sandbox.id, sandbox.labels, sandbox)
         return self.world.sandboxes[spec.name][1]
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
-        self.world.sandboxes.pop(sandbox_id, None)
+        _, sandbox = self.world.sandboxes.pop(sandbox_id, (None, None))
+        if sandbox is not None:
+            self.world.labelled_sandboxes.drop(sandbox.id, sandbox.labels)
 
     async def list_sandboxes(self, labels: Mapping[str, str]) -> list[Sandbox]:
-        found = (sandbox for _, sandbox in self.world.sandboxes.values())
-        return [each for each in found if labels.items() <= each.labels.items()]
+        return self.world.labelled_sandboxes.find(labels)
 
     async def create(self, spec: ContainerSpec) -> str:
         image = await self.image(spec.image)
         if image is None:
             raise ImageUnavailable(spec.image, "no such image")
-        if any(each.spec.name == spec.name for each in self.world.containers.values()):
+        if spec.name in self.world.names:
             raise NameInUse(spec.name)
         if spec.sandbox.id not in self.world.sandboxes:
             raise StartFailed(f"There is no sandbox {spec.sandbox.id}.")
@@ -367,7 +387,7 @@ class MemoryRuntime:
         elif spec.command is not None:
             argv = image.entrypoint + spec.command
         process = Process(self.world, f"{self.world.number():064x}", spec, argv)
-        self.world.containers[process.id] = process
+        self.world.keep(process)
         process.tell("created")
         return process.id
 
@@ -402,7 +422,8 @@ class MemoryRuntime:
         if process.state.status == "running":
             process.signal("SIGKILL")
             await process.over.wait()
-        if self.world.containers.pop(container_id, None) is not None:
+        if container_id in self.world.containers:
+            self.world.drop(process)
             process.over.set()
             process.tell("removed")
             await process.notify()
@@ -433,8 +454,7 @@ class MemoryRuntime:
                 each.cancel()
 
     async def list(self, labels: Mapping[str, str]) -> list[ContainerState]:
-        states = (each.state for each in self.world.containers.values())
-        return [each for each in states if labels.items() <= each.labels.items()]
+        return [process.state for process in self.world.labelled.find(labels)]
 
     async def inspect(self, container_id: str) -> ContainerState:
         return self._process(container_id).state

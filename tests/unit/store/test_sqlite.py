@@ -19,6 +19,7 @@ import pytest
 
 from neargate.model.cloudwatch import Metric, MetricPoint, metric_of, point, series_key
 from neargate.model.records import Tx
+from neargate.store.memory import MemoryStore
 from neargate.store.sqlite import SqliteStore, StoreCorrupt
 from neargate.store.view import SCHEMA, SCHEMA_VERSION
 from neargate.system import SystemClock
@@ -35,29 +36,34 @@ class Note:
         return self.name
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    opened = SqliteStore.open(tmp_path / "x.db", SystemClock())
+AnyStore = SqliteStore | MemoryStore
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyStore]:
+    """What takes this fixture is what every store promises."""
+    clock = SystemClock()
+    opened = MemoryStore(clock) if request.param == "memory" else SqliteStore.open(tmp_path / "x.db", clock)
     yield opened
     opened.close()
 
 
 @pytest.mark.anyio
-async def test_what_was_written_is_read_back(store: SqliteStore) -> None:
+async def test_what_was_written_is_read_back(store: AnyStore) -> None:
     await store.write(lambda tx: tx.put(Note("a", "one")))
     assert store.read(lambda view: view.get(Note, "a")) == Note("a", "one")
     assert store.read(lambda view: view.get(Note, "b")) is None
 
 
 @pytest.mark.anyio
-async def test_scan_lists_a_prefix_in_key_order(store: SqliteStore) -> None:
+async def test_scan_lists_a_prefix_in_key_order(store: AnyStore) -> None:
     for name in ("b/2", "a/1", "b/1", "b"):
         await store.write(lambda tx, name=name: tx.put(Note(name)))
     assert [n.name for n in store.read(lambda view: view.scan(Note, "b/"))] == ["b/1", "b/2"]
 
 
 @pytest.mark.anyio
-async def test_a_failed_write_undoes_only_itself(store: SqliteStore) -> None:
+async def test_a_failed_write_undoes_only_itself(store: AnyStore) -> None:
     def bad(tx: Tx) -> None:
         tx.put(Note("bad"))
         tx.append("t", "s", {})
@@ -75,7 +81,52 @@ async def test_a_failed_write_undoes_only_itself(store: SqliteStore) -> None:
 
 
 @pytest.mark.anyio
-async def test_the_journal_keeps_order_and_pages(store: SqliteStore) -> None:
+async def test_nothing_of_a_failed_write_stays(store: AnyStore) -> None:
+    def before(tx: Tx) -> None:
+        for name in ("changed", "deleted"):
+            tx.put(Note(name, "before"))
+            tx.append("t", name, {})
+        tx.add_log_events("g\ns", [(1, 1, "before")])
+
+    def bad(tx: Tx) -> None:
+        tx.put(Note("made"))
+        tx.put(Note("changed", "after"))
+        tx.put(Note("changed", "after that"))
+        assert tx.delete(Note, "deleted")
+        assert not tx.delete(Note, "deleted")
+        tx.append("t", "changed", {})
+        assert tx.drop_entries("t", before=9e9) == 3
+        tx.append("t", "made", {})
+        tx.add_log_events("g\ns", [(2, 2, "after")])
+        tx.add_log_events("g\nnew", [(2, 2, "after")])
+        raise LookupError("no")
+
+    await store.write(before)
+    heard: list[tuple[str, str]] = []
+    store.subscribe(None, lambda kind, key: heard.append((kind, key)))
+    with pytest.raises(LookupError):
+        await store.write(bad)
+    assert heard == []
+    assert store.read(lambda view: view.scan(Note)) == [Note("changed", "before"), Note("deleted", "before")]
+    assert [e.subject for e in store.read(lambda view: view.entries("t"))] == ["changed", "deleted"]
+    assert len(store.read(lambda view: view.entries("t", "changed"))) == 1
+    assert [e.message for e in store.read(lambda view: view.log_events(["g\ns", "g\nnew"]))] == ["before"]
+    await store.write(lambda tx: tx.append("t", "changed", {"n": 1}))
+    assert [e.body for e in store.read(lambda view: view.entries("t", "changed"))] == [{}, {"n": 1}]
+
+
+@pytest.mark.anyio
+async def test_old_entries_are_dropped(store: AnyStore) -> None:
+    await store.write(lambda tx: [tx.append("t", "s", {"n": n}) for n in range(3)])
+    last = store.read(lambda view: view.entries("t"))[-1]
+    assert await store.write(lambda tx: tx.drop_entries("t", before=last.at + 1)) == 3
+    await store.write(lambda tx: tx.append("t", "s", {}))
+    (left,) = store.read(lambda view: view.entries("t", "s"))
+    assert left.seq > last.seq
+
+
+@pytest.mark.anyio
+async def test_the_journal_keeps_order_and_pages(store: AnyStore) -> None:
     for number in range(5):
         await store.write(lambda tx, number=number: tx.append("topic", "s", {"n": number}))
     await store.write(lambda tx: tx.append("topic", "other", {}))
@@ -89,13 +140,13 @@ async def test_the_journal_keeps_order_and_pages(store: SqliteStore) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_read_operation_cannot_write(store: SqliteStore) -> None:
+async def test_a_read_operation_cannot_write(store: AnyStore) -> None:
     with pytest.raises(TypeError, match="reads=True"):
         store.read(lambda view: view.put(Note("x")))  # type: ignore[attr-defined]
 
 
 @pytest.mark.anyio
-async def test_listeners_hear_of_their_kinds_after_the_commit(store: SqliteStore) -> None:
+async def test_listeners_hear_of_their_kinds_after_the_commit(store: AnyStore) -> None:
     heard: list[tuple[str, str]] = []
 
     def notify(kind: str, key: str) -> None:
@@ -110,7 +161,7 @@ async def test_listeners_hear_of_their_kinds_after_the_commit(store: SqliteStore
 
 
 @pytest.mark.anyio
-async def test_log_events_come_in_order_of_time(store: SqliteStore) -> None:
+async def test_log_events_come_in_order_of_time(store: AnyStore) -> None:
     await store.write(lambda tx: tx.add_log_events("g\ns", [(20, 1, "b"), (10, 1, "a"), (20, 1, "c")]))
     events = store.read(lambda view: view.log_events(["g\ns"]))
     assert [e.message for e in events] == ["a", "b", "c"]
@@ -123,7 +174,7 @@ async def test_log_events_come_in_order_of_time(store: SqliteStore) -> None:
 
 
 @pytest.mark.anyio
-async def test_data_points_of_one_bucket_are_combined_and_rolled_up(store: SqliteStore) -> None:
+async def test_data_points_of_one_bucket_are_combined_and_rolled_up(store: AnyStore) -> None:
     def at(time: int, *values: float, resolution: int = 60) -> MetricPoint:
         return point(time, resolution, "Percent", [(value, 1.0) for value in values])
 
@@ -179,7 +230,8 @@ def test_every_acknowledged_write_survives_kill_9(tmp_path: Path) -> None:
         """
         import asyncio, sys
         from pathlib import Path
-        from neargate.store.sqlite import SqliteStore
+        from neargate.store.memory import MemoryStore
+from neargate.store.sqlite import SqliteStore
         from neargate.system import SystemClock
 
         async def main():
@@ -226,7 +278,7 @@ def test_a_crash_while_the_file_is_made_leaves_it_empty(
 
 
 @pytest.mark.anyio
-async def test_a_write_that_no_future_can_tell_of_fails_alone(store: SqliteStore) -> None:
+async def test_a_write_that_no_future_can_tell_of_fails_alone(store: AnyStore) -> None:
     def stops(_tx: Tx) -> None:
         next(iter(()))
 
