@@ -16,6 +16,7 @@ import attrs
 import structlog
 
 from neargate.data_directory import DataDirectory
+from neargate.drivers.alarms import AlarmDriver
 from neargate.drivers.ecs import ServiceDriver, TaskDriver, TaskMetadata, TaskNames
 from neargate.drivers.housekeeping import Housekeeping
 from neargate.drivers.pipelines import PipelineDriver
@@ -81,6 +82,7 @@ class Plant:
         stacks = StackDriver(self.store, self.dispatcher, self.clock)
         pipelines = PipelineDriver(self.store, self.dispatcher, self.clock, self.ids, self.repositories)
         housekeeping = Housekeeping(self.store, self.dispatcher, self.clock, self.blobs)
+        alarms = AlarmDriver(self.store, self.dispatcher, self.clock, self.ids)
         finder = EngineFinder(self.engine_directory)
         runtime = EngineRuntime(finder)
         fabric = LinuxFabric(owner)
@@ -90,6 +92,7 @@ class Plant:
                 group.create_task(stacks.run())
                 group.create_task(pipelines.run())
                 group.create_task(housekeeping.run())
+                group.create_task(alarms.run())
                 self._containers = group.create_task(self._run_containers(owner, finder, runtime, fabric))
                 self._traffic = group.create_task(self._run_balancer(owner, fabric))
         finally:

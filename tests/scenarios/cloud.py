@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from botocore.awsrequest import AWSPreparedRequest
 
+from neargate.drivers.alarms import AlarmDriver
 from neargate.drivers.ecs import ServiceDriver, TaskDriver
 from neargate.drivers.pipelines import PipelineDriver
 from neargate.drivers.stacks import StackDriver
@@ -140,6 +141,7 @@ class RunningCloud:
             ServiceDriver(self.store, self.dispatcher, self.clock).run(),
             tasks.run(),
             pipelines.run(),
+            AlarmDriver(self.store, self.dispatcher, self.clock, self.ids).run(),
         )
         self._drivers = [asyncio.create_task(each) for each in loops]
 

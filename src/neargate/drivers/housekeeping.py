@@ -11,6 +11,7 @@ from neargate.model.cloudformation import NOTIFICATIONS
 from neargate.model.operations import Caller
 from neargate.model.ports import Clock, Store
 from neargate.model.servicediscovery import OPERATIONS
+from neargate.services.cloudwatch.retention import age_metrics
 from neargate.services.dispatch import Dispatcher
 from neargate.services.logs.retention import expire
 from neargate.services.servicediscovery.operations import KEPT
@@ -47,6 +48,7 @@ class Housekeeping:
         await self._store.write(lambda tx: tx.drop_entries("api", before=self._clock.now() - TRAIL))
         await self._store.write(lambda tx: tx.drop_entries(NOTIFICATIONS, before=self._clock.now() - UNSENT))
         await self._store.write(lambda tx: tx.drop_entries(OPERATIONS, before=self._clock.now() - KEPT))
+        await self._store.write(lambda tx: age_metrics(tx, self._clock.now()))
         await asyncio.to_thread(self._collect)
 
     def _collect(self) -> None:

@@ -223,3 +223,30 @@ class Dashboard:
     @property
     def arn(self) -> str:
         return f"arn:aws:cloudwatch::{self.account}:dashboard/{self.name}"
+
+
+@attrs.frozen(kw_only=True)
+class AlarmTransition:
+    """An alarm went to another state and its actions are still to be executed. Gone once they were."""
+
+    KIND: ClassVar[str] = "cloudwatch.alarm-transition"
+    account: str
+    region: str
+    name: str
+    id: str
+    at: float
+    old_state: str
+    new_state: str
+    reason: str
+    reason_data: str | None = None
+    old_reason: str = ""
+    old_reason_data: str | None = None
+    actions: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"{self.account}/{self.region}/{self.id}"
+
+    @property
+    def alarm_key(self) -> str:
+        return f"{self.account}/{self.region}/{self.name}"

@@ -8,7 +8,7 @@ import attrs
 
 # botocore's names of the services that moto may answer. Never one that the delivery itself needs.
 SERVICES = frozenset(
-    "acm apigateway cloudwatch dynamodb dynamodbstreams efs es events firehose kinesis kms opensearch redshift "
+    "acm apigateway dynamodb dynamodbstreams efs es events firehose kinesis kms opensearch redshift "
     "resource-groups route53 scheduler sns sqs stepfunctions".split()
 )
 

@@ -67,7 +67,7 @@ _MAKING = (
 _DATA = frozenset(
     "sns:PublishBatch sqs:DeleteMessage sqs:DeleteMessageBatch sqs:ChangeMessageVisibility "
     "sqs:ChangeMessageVisibilityBatch dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem events:PutEvents "
-    "kinesis:PutRecord kinesis:PutRecords firehose:PutRecord firehose:PutRecordBatch cloudwatch:PutMetricData "
+    "kinesis:PutRecord kinesis:PutRecords firehose:PutRecord firehose:PutRecordBatch "
     "stepfunctions:StartExecution stepfunctions:StartSyncExecution stepfunctions:StopExecution "
     "apigateway:TestInvokeMethod".split()
 )

@@ -1,4 +1,4 @@
-"""AWS::CloudWatch: alarms and dashboards, over the CloudWatch that moto answers."""
+"""AWS::CloudWatch: alarms and dashboards."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import pytest
 from neargate.model.errors import AwsError
 from tests.unit.resources.life import Life
 from tests.unit.services.cloud import ACCOUNT, REGION, Cloud, cloud
-
-pytest.importorskip("moto")
 
 ERRORS: dict[str, Any] = {
     "ComparisonOperator": "GreaterThanThreshold",

@@ -12,7 +12,6 @@ from types import ModuleType
 from neargate.model.records import Json
 from neargate.runtimes.moto_corrections import (
     apigateway,
-    cloudwatch,
     dynamodb,
     events,
     firehose,
@@ -28,7 +27,6 @@ __all__ = ["Asked", "added", "corrected", "prepared"]
 
 _MODULES: dict[str, ModuleType] = {
     "apigateway": apigateway,
-    "cloudwatch": cloudwatch,
     "dynamodb": dynamodb,
     "es": opensearch,
     "events": events,
