@@ -10,7 +10,8 @@ ESSENTIAL_EXITED = "Essential container in task exited"
 ALARM_DETECTED = "alarm detected"
 BREAKER_STATUS = "Service deployment rolled back because the circuit breaker threshold was exceeded."
 NO_ROLLBACK_CANDIDATE = "No rollback candidate was found to run the rollback."
-STOPPED_STATUS = "Service deployment was stopped by the user."
+STOPPED_STATUS = "Service deployment stopped because the user requested it."
+ROLLED_BACK_STATUS = "Service deployment rolled back because the user requested it."
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
 

@@ -57,6 +57,7 @@ def fail(service: Service, failure: Failure, actions: list[Action], now: float) 
         primary,
         rollout_state="FAILED",
         rollout_reason=failure.reason,
+        stop_requested="",
         failed_by=failure.monitor,
         status_reason=failure.status,
         rollback_wanted=failure.rolls_back,
@@ -156,13 +157,14 @@ def _alarmed(service: Service, alarms: Alarms) -> Failure | None:
 def _stopped(primary: Deployment) -> Failure | None:
     if not primary.stop_requested:
         return None
+    rolls_back = primary.stop_requested == "ROLLBACK"
     return Failure(
         monitor="user",
         said="",
         reason=events.stopped_reason(primary.id),
-        status=events.STOPPED_STATUS,
+        status=events.ROLLED_BACK_STATUS if rolls_back else events.STOPPED_STATUS,
         back="ECS deployment stopped",
-        rolls_back=primary.stop_requested == "ROLLBACK",
+        rolls_back=rolls_back,
     )
 
 

@@ -205,9 +205,11 @@ def _service_ready(existing: Existing) -> Steps[Readiness]:
 
 
 def _breaks(service: Json) -> bool:
-    """True for a service whose circuit breaker rolls back; without one, another PRIMARY is somebody's own doing."""
-    breaker = (service.get("deploymentConfiguration") or {}).get("deploymentCircuitBreaker") or {}
-    return bool(breaker.get("enable") and breaker.get("rollback"))
+    """True for a service that may be rolled back; elsewhere another PRIMARY is somebody's own doing."""
+    configuration = service.get("deploymentConfiguration") or {}
+    monitors = (configuration.get("deploymentCircuitBreaker") or {}, configuration.get("alarms") or {})
+    shifts = configuration.get("strategy", "ROLLING") != "ROLLING"
+    return shifts or any(monitor.get("enable") and monitor.get("rollback") for monitor in monitors)
 
 
 def _was_rolled_back(primary: Json, existing: Existing) -> bool:

@@ -7,223 +7,68 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neargate.model.ecs import Deployment, Service, Task, TaskAttachment, TaskContainer
 from neargate.planners import ecs_events, rollout
 from neargate.planners import rollout_actions as steps
 from neargate.planners import rollout_health as health
 from neargate.planners.rollout_failures import pause, quick_pause
-
-START = 1_000_000.0
-
-
-def deployment(number: int, *, definition: str = "web:1", at: float = START, desired: int = 0) -> Deployment:
-    return Deployment(
-        id=f"ecs-svc/{number}",
-        status="PRIMARY",
-        task_definition=definition,
-        desired=desired,
-        created=at,
-        updated=at,
-    )
-
-
-def service(desired: int, minimum: int = 100, maximum: int = 200, **members: object) -> Service:
-    return attrs.evolve(
-        Service(
-            account="000000000000",
-            region="us-east-1",
-            cluster="c",
-            name="web",
-            desired=desired,
-            created=START,
-            created_by="root",
-            minimum_healthy_percent=minimum,
-            maximum_percent=maximum,
-            deployments=(deployment(1, desired=desired),),
-        ),
-        **members,
-    )
-
-
-class World:
-    """Tasks as the task driver would move them, and the service as the service driver would keep it."""
-
-    def __init__(self, of: Service) -> None:
-        self.service = of
-        self.tasks: dict[str, Task] = {}
-        self.now = START
-        self.events: list[str] = []
-        self.made = 0
-        self.waiting_for = ""
-
-    def plan(self) -> steps.Plan:
-        """One plan, carried out, with its promises checked."""
-        before_healthy = sum(health.is_healthy(task) for task in self.tasks.values())
-        before_occupying = self.occupying()
-        states = {d.id: d.rollout_state for d in self.service.deployments}
-        made = rollout.plan(self.service, list(self.tasks.values()), self.now)
-        for action in made.actions:
-            self._act(action)
-        self.service, self.waiting_for = made.service, made.waiting_for
-        least, most = health.bounds(self.service)
-        if self.service.status == "ACTIVE":
-            healthy = sum(health.is_healthy(task) for task in self.tasks.values())
-            assert healthy >= min(before_healthy, least)
-            assert self.occupying() <= max(before_occupying, most)
-        back = [d.id for d in self.service.deployments if "rolling back" in d.rollout_reason]
-        for now in self.service.deployments:
-            was = states.get(now.id)
-            if was in ("COMPLETED", "FAILED") and now.id not in back:
-                assert now.rollout_state == was
-        return made
-
-    def _act(self, action: steps.Action) -> None:
-        match action:
-            case steps.Start(deployment=owner, count=count):
-                for _ in range(count):
-                    self.add(owner)
-            case steps.Stop(task=task_id, reason=reason):
-                assert self.tasks[task_id].desired_status == "RUNNING"
-                self.change(
-                    task_id,
-                    desired_status="STOPPED",
-                    stop_code="ServiceSchedulerInitiated",
-                    stopped_reason=reason,
-                )
-            case steps.Settle(task=task_id):
-                del self.tasks[task_id]
-            case steps.Say(message=message):
-                self.events.append(message)
-
-    def occupying(self) -> int:
-        return sum(1 for t in self.tasks.values() if t.status not in ("DEPROVISIONING", "STOPPED"))
-
-    def add(self, owner: str) -> None:
-        self.made += 1
-        name = f"{self.made:032d}"
-        self.tasks[name] = Task(
-            account="000000000000",
-            region="us-east-1",
-            cluster="c",
-            id=name,
-            task_definition="web:1",
-            created=self.now,
-            containers=(TaskContainer(name="app", image="i", id="x", docker_id="y"),),
-            attachment=TaskAttachment(id="a", subnet="s"),
-            zone="abc"[self.made % 3],
-            group="service:web",
-            cpu="256",
-            memory="512",
-            service="web",
-            deployment=owner,
-        )
-
-    def change(self, task_id: str, **members: object) -> None:
-        self.tasks[task_id] = attrs.evolve(self.tasks[task_id], **members)
-
-    # -- what can happen to a task -------------------------------------------------------------------------
-
-    def advance(self, task_id: str) -> None:
-        """The next good thing on a task's way."""
-        task = self.tasks[task_id]
-        if task.desired_status == "STOPPED":
-            following = {"DEPROVISIONING": "STOPPED", "STOPPING": "DEPROVISIONING"}.get(
-                task.status, "STOPPING"
-            )
-            self.change(task_id, status=following, stopped=self.now, execution_stopped=self.now)
-        elif task.status == "PROVISIONING":
-            self.change(task_id, status="PENDING")
-        elif task.status == "PENDING":
-            self.change(task_id, status="RUNNING", started=self.now)
-        elif task.status == "RUNNING" and task.ready is None:
-            self.change(task_id, ready=self.now)
-
-    def fail(self, task_id: str) -> None:
-        """It cannot start, or its essential container exits."""
-        task = self.tasks[task_id]
-        if task.desired_status == "RUNNING":
-            code = "EssentialContainerExited" if task.started else "TaskFailedToStart"
-            self.change(
-                task_id,
-                desired_status="STOPPED",
-                status="STOPPED",
-                stop_code=code,
-                stopped=self.now,
-                execution_stopped=self.now,
-            )
-
-    def sicken(self, task_id: str) -> None:
-        if self.tasks[task_id].status == "RUNNING":
-            (container,) = self.tasks[task_id].containers
-            self.change(task_id, containers=(attrs.evolve(container, health="UNHEALTHY"),))
-
-    def user_stops(self, task_id: str) -> None:
-        if self.tasks[task_id].desired_status == "RUNNING":
-            self.change(task_id, desired_status="STOPPED", stop_code="UserInitiated")
-
-    def deploy(self, number: int) -> None:
-        olds = tuple(attrs.evolve(d, status="ACTIVE") for d in self.service.deployments)
-        new = deployment(number, definition="web:2", at=self.now, desired=self.service.desired)
-        self.service = attrs.evolve(self.service, deployments=(new, *olds), steady=False)
-
-    def scale(self, desired: int) -> None:
-        self.service = attrs.evolve(self.service, desired=desired, steady=False)
-
-    def settle(self, *, most: int = 400) -> None:
-        """Let everything go well until nothing changes any more."""
-        for _ in range(most):
-            before = (self.service, dict(self.tasks))
-            for task_id in list(self.tasks):
-                self.advance(task_id)
-            made = self.plan()
-            if (self.service, dict(self.tasks)) == before:
-                if made.wake_at is None or self.service.steady:
-                    return
-                self.now = made.wake_at
-            self.now += 0.5
-        raise AssertionError(f"it does not come to rest, waiting for {self.waiting_for}")
-
-
-def running(world: World) -> list[str]:
-    return [t.deployment for t in world.tasks.values() if health.is_healthy(t)]
-
+from neargate.planners.rollout_monitors import AlarmSeen
+from tests.unit.planners.rollout_world import World, balanced, running, service
 
 percents = st.sampled_from([(100, 200), (50, 100), (0, 100), (50, 200), (75, 150), (0, 200), (100, 125)])
+TO_TASKS = ["fail", "sicken", "sicken_target", "user_stops", "protect"]
 happenings = st.lists(
     st.tuples(
-        st.sampled_from(["advance"] * 6 + ["fail", "sicken", "user_stops", "deploy", "scale", "time"]),
+        st.sampled_from(["advance"] * 8 + TO_TASKS + ["deploy", "scale", "time", "alarm", "stop"]),
         st.integers(0, 30),
     ),
     max_size=60,
 )
+WATCHED = {"alarms": {"alarmNames": ["slow"], "enable": True, "rollback": True}}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.integers(0, 6), percents, st.booleans(), happenings)
+def happen(world: World, what: str, which: int) -> None:
+    """One thing that can happen to a service; its scheduler looks at it afterwards."""
+    world.now += 0.3
+    names = list(world.tasks)
+    if what == "deploy":
+        world.deploy()
+    elif what == "scale":
+        world.scale(which % 7)
+    elif what == "time":
+        world.now += which * 4
+    elif what == "alarm":
+        world.alarms["slow"] = AlarmSeen("ALARM" if which % 2 else "OK", 60.0)
+    elif what == "stop" and world.service.primary.rollout_state == "IN_PROGRESS":
+        world.stop(("ROLLBACK", "ABORT")[which % 2])
+    elif what not in ("stop",) and names:
+        getattr(world, what)(names[which % len(names)])
+    world.plan()
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 6), percents, st.integers(0, 2), st.booleans(), st.booleans(), happenings)
 def test_the_band_holds_and_it_converges_whatever_happens(
-    desired: int, percent: tuple[int, int], breaker: bool, steps: list[tuple[str, int]]
+    desired: int,
+    percent: tuple[int, int],
+    groups: int,
+    breaker: bool,
+    watched: bool,
+    steps: list[tuple[str, int]],
 ) -> None:
     minimum, maximum = percent
-    world = World(service(desired, minimum, maximum, circuit_breaker={"enable": breaker, "rollback": True}))
-    for number, (what, which) in enumerate(steps):
-        world.now += 0.3
-        names = list(world.tasks)
-        if what == "deploy":
-            world.deploy(100 + number)
-        elif what == "scale":
-            world.scale(which % 7)
-        elif what == "time":
-            world.now += which * 4
-        elif names:
-            getattr(world, what)(names[which % len(names)])
-        world.plan()
-    for task_id in list(world.tasks):
-        world.change(
-            task_id, containers=(attrs.evolve(world.tasks[task_id].containers[0], health="UNKNOWN"),)
-        )
-    primary = world.service.primary
-    stuck = primary.rollout_state == "FAILED" or _cannot_move(world)
-    if stuck:
+    made = service(
+        desired,
+        minimum,
+        maximum,
+        circuit_breaker={"enable": breaker, "rollback": True},
+        deployment_configuration=WATCHED if watched else {},
+    )
+    world = World(balanced(made, *(f"group-{number}" for number in range(groups))))
+    for what, which in steps:
+        happen(world, what, which)
+    world.heal()
+    world.alarms.clear()
+    if world.service.primary.rollout_state == "FAILED" or _cannot_move(world):
         world.deploy(9999)
         world.service = attrs.evolve(world.service, maximum_percent=200)
     world.settle()
@@ -241,18 +86,13 @@ def _cannot_move(world: World) -> bool:
 
 @settings(max_examples=60, deadline=None)
 @given(happenings)
-def test_a_plan_repeated_at_once_changes_nothing_more(steps: list[tuple[str, int]]) -> None:
-    world = World(service(3))
-    for number, (what, which) in enumerate(steps):
-        world.now += 0.3
-        names = list(world.tasks)
-        if what == "deploy":
-            world.deploy(100 + number)
-        elif what in ("advance", "fail") and names:
-            getattr(world, what)(names[which % len(names)])
-        world.plan()
-        again = rollout.plan(world.service, list(world.tasks.values()), world.now)
-        assert not [a for a in again.actions if isinstance(a, steps.Start | steps.Settle)]
+def test_a_plan_repeated_at_once_changes_nothing_more(happenings_: list[tuple[str, int]]) -> None:
+    world = World(balanced(service(3), "group"))
+    for what, which in happenings_:
+        happen(world, what, which)
+        again = rollout.plan(world.service, list(world.tasks.values()), world.now, "local", world.alarms)
+        repeated = (steps.Start, steps.Settle, steps.Register, steps.Deregister)
+        assert not [action for action in again.actions if isinstance(action, repeated)]
 
 
 def test_a_first_deployment_says_what_ecs_says() -> None:

@@ -7,7 +7,15 @@ from typing import Any
 
 import attrs
 
-from neargate.model.ecs import Deployment, Service, ServiceDeployment, ServiceRevision
+from neargate.model.ecs import (
+    Deployment,
+    Service,
+    ServiceDeployment,
+    ServiceRevision,
+    Task,
+    TaskDefinition,
+    definition_key_of,
+)
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
@@ -24,6 +32,8 @@ from neargate.services.ecs.lookup import (
 )
 
 _MOST_DESCRIBED = 20
+_UNDER_WAY = ("PENDING", "IN_PROGRESS")
+_ROLLING_BACK = ("STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
 
 
 @attrs.frozen(kw_only=True)
@@ -85,14 +95,20 @@ def begin(cx: Context, service: Service, target: Target, zones: tuple[str, ...])
         service_deployment_id=record.id,
         **attrs.asdict(target, recurse=False),
     )
-    olds = tuple(attrs.evolve(old, status="ACTIVE") for old in service.deployments)
+    olds = tuple(
+        attrs.evolve(old, status="ACTIVE", rolls_back="", stop_requested="") for old in service.deployments
+    )
     return attrs.evolve(service, deployments=(primary, *olds), steady=False, rebalancing=0)
 
 
 def _supersede(cx: Context, service: Service, old: Deployment) -> None:
+    """What was under way gives way; a rollback that was under way does not succeed any more."""
     record = cx.tx.get(ServiceDeployment, f"{service.key}/{old.service_deployment_id}")
-    if record is not None and record.status == "IN_PROGRESS":
-        cx.tx.put(attrs.evolve(record, status="STOPPED", updated=cx.now, finished=cx.now))
+    if record is not None and record.status in (*_UNDER_WAY, *_ROLLING_BACK):
+        cx.tx.put(attrs.evolve(record, status="STOPPED", updated=cx.now, finished=cx.now, stopped=cx.now))
+    back = cx.tx.get(ServiceDeployment, f"{service.key}/{old.rolls_back}") if old.rolls_back else None
+    if back is not None and back.status == "ROLLBACK_IN_PROGRESS":
+        cx.tx.put(attrs.evolve(back, status="ROLLBACK_FAILED", updated=cx.now, finished=cx.now))
 
 
 @operation("ecs", "ListServiceDeployments", reads=True)
@@ -133,8 +149,32 @@ def describe_service_revisions(cx: Context, request: Json) -> Json:
         if record is None:
             failures.append(missing(arn))
         else:
-            revisions.append(_revision(record))
+            revisions.append(_revision(cx, record))
     return {"serviceRevisions": revisions, "failures": failures}
+
+
+@operation("ecs", "StopServiceDeployment")
+def stop_service_deployment(cx: Context, request: Json) -> Json:
+    """Roll back to the last completed deployment (ROLLBACK, also where the service is not configured to), or just
+    stop (ABORT). One that is being stopped already goes on doing that."""
+    arn = request["serviceDeploymentArn"]
+    record = cx.tx.get(ServiceDeployment, cx.caller.scope(resource_of(arn, "service-deployment")))
+    if record is None:
+        raise AwsError("ServiceDeploymentNotFoundException", "The service deployment was not found.")
+    if record.status in _ROLLING_BACK:
+        return {"serviceDeploymentArn": record.arn}
+    service = cx.tx.get(Service, record.scope(record.cluster, record.service))
+    if service is None or record.status not in _UNDER_WAY or service.primary.id != record.deployment_id:
+        raise AwsError(
+            "ConflictException",
+            f"The service deployment cannot be stopped because its status is {record.status}.",
+        )
+    kind = request.get("stopType") or "ROLLBACK"
+    primary = attrs.evolve(service.primary, stop_requested=kind, updated=cx.now)
+    status = "ROLLBACK_REQUESTED" if kind == "ROLLBACK" else "STOP_REQUESTED"
+    cx.tx.put(attrs.evolve(record, status=status, updated=cx.now))
+    cx.tx.put(attrs.evolve(service, deployments=(primary, *service.deployments[1:])))
+    return {"serviceDeploymentArn": record.arn}
 
 
 def _arns(request: Json, member: str) -> Sequence[str]:
@@ -172,42 +212,76 @@ def _described(cx: Context, record: ServiceDeployment) -> Json:
     answer = _brief(record)
     answer.pop("targetServiceRevisionArn")
     service = cx.tx.get(Service, record.scope(record.cluster, record.service))
-    tasks = tasks_of(cx, service) if service is not None else []
-    mine = [task for task in tasks if task.deployment == record.deployment_id]
-    answer["updatedAt"] = record.updated
-    answer["targetServiceRevision"] = {
-        "arn": _revision_arn(record, record.target_revision),
-        "requestedTaskCount": record.desired,
-        "runningTaskCount": sum(1 for task in mine if task.status == "RUNNING"),
-        "pendingTaskCount": sum(1 for task in mine if is_pending(task)),
+    counts = _Counts(service, tasks_of(cx, service) if service is not None else [])
+    target = counts.summary(record, record.target_revision)
+    answer |= {
+        "updatedAt": record.updated,
+        "stoppedAt": record.stopped,
+        "targetServiceRevision": target if target.get("requestedTaskCount") else {**target, **_asked(record)},
+        "sourceServiceRevisions": [counts.summary(record, source) for source in record.source_revisions],
+        "deploymentConfiguration": record.configuration,
+        "deploymentCircuitBreaker": {
+            "status": _breaker_status(record),
+            "failureCount": record.failure_count,
+            "threshold": record.threshold,
+        },
+        "alarms": _alarms(record),
+        "rollback": record.rollback,
     }
-    answer["sourceServiceRevisions"] = [
-        {"arn": _revision_arn(record, source)} for source in record.source_revisions
-    ]
-    answer["deploymentConfiguration"] = record.configuration
-    answer["deploymentCircuitBreaker"] = {
-        "status": _breaker_status(record),
-        "failureCount": record.failure_count,
-        "threshold": record.threshold,
-    }
-    if record.rollback is not None:
-        answer["rollback"] = record.rollback
-    return answer
+    return {member: value for member, value in answer.items() if value is not None}
+
+
+def _asked(record: ServiceDeployment) -> Json:
+    return {"requestedTaskCount": record.desired} if record.status in _UNDER_WAY else {}
+
+
+class _Counts:
+    """The tasks of each revision of a service."""
+
+    def __init__(self, service: Service | None, tasks: Sequence[Task]) -> None:
+        self._deployments = {d.revision_id: d for d in service.deployments} if service is not None else {}
+        self._tasks = tasks
+
+    def summary(self, record: ServiceDeployment, revision: str) -> Json:
+        deployment = self._deployments.get(revision)
+        mine = [task for task in self._tasks if deployment is not None and task.deployment == deployment.id]
+        return {
+            "arn": _revision_arn(record, revision),
+            "requestedTaskCount": deployment.desired if deployment is not None else 0,
+            "runningTaskCount": sum(1 for task in mine if task.status == "RUNNING"),
+            "pendingTaskCount": sum(1 for task in mine if is_pending(task)),
+        }
 
 
 def _breaker_status(record: ServiceDeployment) -> str:
-    if not (record.configuration.get("deploymentCircuitBreaker") or {}).get("enable"):
+    enabled = (record.configuration.get("deploymentCircuitBreaker") or {}).get("enable")
+    return _monitor_status(record, "circuit-breaker", bool(enabled))
+
+
+def _alarms(record: ServiceDeployment) -> Json:
+    configured = record.configuration.get("alarms") or {}
+    status = _monitor_status(record, "alarms", bool(configured.get("enable")))
+    answer: Json = {"status": status}
+    if configured.get("alarmNames"):
+        answer["alarmNames"] = list(configured["alarmNames"])
+    if record.triggered_alarms:
+        answer["triggeredAlarmNames"] = list(record.triggered_alarms)
+    return answer
+
+
+def _monitor_status(record: ServiceDeployment, monitor: str, enabled: bool) -> str:
+    if not enabled:
         return "DISABLED"
-    if record.status == "IN_PROGRESS":
-        return "MONITORING"
-    return "MONITORING_COMPLETE" if record.status == "SUCCESSFUL" else "TRIGGERED"
+    if record.failed_by == monitor:
+        return "TRIGGERED"
+    return "MONITORING" if record.status in _UNDER_WAY else "MONITORING_COMPLETE"
 
 
 def _revision_arn(record: ServiceDeployment, revision: str) -> str:
     return record.ecs_arn(f"service-revision/{record.cluster}/{record.service}/{revision}")
 
 
-def _revision(record: ServiceRevision) -> Json:
+def _revision(cx: Context, record: ServiceRevision) -> Json:
     answer: dict[str, Any] = {
         "serviceRevisionArn": record.arn,
         "serviceArn": record.ecs_arn(f"service/{record.cluster}/{record.service}"),
@@ -220,6 +294,12 @@ def _revision(record: ServiceRevision) -> Json:
         "guardDutyEnabled": False,
         "createdAt": record.created,
     }
+    definition = cx.tx.get(TaskDefinition, definition_key_of(record.task_definition))
+    if definition is not None:
+        answer["containerImages"] = [
+            {"containerName": container["name"], "image": container["image"]}
+            for container in definition.containers
+        ]
     if record.strategy:
         answer["capacityProviderStrategy"] = list(record.strategy)
     if record.load_balancers:

@@ -73,9 +73,10 @@ def _current(service: Service, tasks: Sequence[Task]) -> Json:
     """The service deployment under way, if one is, and the revisions that run."""
     answer: Json = {}
     primary = service.primary
-    if primary.rollout_state == "IN_PROGRESS" and primary.service_deployment_id:
+    current = primary.rolls_back or primary.service_deployment_id
+    if primary.rollout_state == "IN_PROGRESS" and current:
         answer["currentServiceDeployment"] = service.ecs_arn(
-            f"service-deployment/{service.cluster}/{service.name}/{primary.service_deployment_id}"
+            f"service-deployment/{service.cluster}/{service.name}/{current}"
         )
     answer["currentServiceRevisions"] = [
         {

@@ -16,7 +16,8 @@ _LATER = (
     "gatewayConnectors",
     "monitoring",
 )
-_LATER_DEPLOYMENT = ("bakeTimeInMinutes", "lifecycleHooks", "linearConfiguration", "canaryConfiguration")
+_LATER_DEPLOYMENT = ("lifecycleHooks", "linearConfiguration", "canaryConfiguration")
+_LONGEST_BAKE = 1440
 
 
 def check_name(name: str) -> None:
@@ -40,10 +41,6 @@ def refuse_later(operation: str, request: Json) -> None:
     for member in _LATER_DEPLOYMENT:
         if deployment.get(member):
             raise not_implemented(f"ecs:{operation} deploymentConfiguration.{member}", "ecs")
-    if (deployment.get("alarms") or {}).get("enable"):
-        raise not_implemented(f"ecs:{operation} deploymentConfiguration.alarms", "ecs")
-    if deployment.get("earlySuccessCriteria"):
-        raise not_implemented(f"ecs:{operation} deploymentConfiguration.earlySuccessCriteria", "ecs")
 
 
 def check_role(request: Json) -> None:
@@ -91,8 +88,34 @@ def deployment_configuration(given: Json | None, current: Json | None = None) ->
         raise invalid("minimumHealthyPercent and maximumPercent cannot be negative.")
     if maximum < minimum or maximum == 0:
         raise invalid("maximumPercent must be greater than 0 and not less than minimumHealthyPercent.")
-    breaker = answer["deploymentCircuitBreaker"]
+    _check_breaker(answer["deploymentCircuitBreaker"])
+    alarms = answer.get("alarms") or {}
+    if alarms.get("enable") and not alarms["alarmNames"]:
+        raise invalid("alarmNames cannot be empty when deployment alarms are enabled.")
+    bake = answer.get("bakeTimeInMinutes")
+    if bake is not None and not 0 <= bake <= _LONGEST_BAKE:
+        raise invalid(f"bakeTimeInMinutes must be between 0 and {_LONGEST_BAKE}.")
+    _check_early_success(answer)
+    return answer
+
+
+def _check_breaker(breaker: Json) -> None:
     threshold = breaker.get("thresholdConfiguration")
     if threshold is not None and threshold["value"] < 1:
         raise invalid("The value of thresholdConfiguration must be greater than 0.")
-    return answer
+
+
+def _check_early_success(configuration: Json) -> None:
+    early = configuration.get("earlySuccessCriteria") or {}
+    if not early.get("enable"):
+        return
+    if configuration["strategy"] != "ROLLING":
+        raise invalid("earlySuccessCriteria is only supported with the ROLLING deployment strategy.")
+    if early.get("healthyPercent") is None or not early.get("sourceServiceRevisionCleanup"):
+        raise invalid(
+            "healthyPercent and sourceServiceRevisionCleanup are required when earlySuccessCriteria is enabled."
+        )
+    if not configuration["minimumHealthyPercent"] <= early["healthyPercent"] <= 100:
+        raise invalid(
+            "healthyPercent must be between minimumHealthyPercent and 100 when earlySuccessCriteria is enabled."
+        )
