@@ -198,6 +198,8 @@ class Deployment:
     strategy: tuple[Json, ...] = ()
     load_balancers: tuple[Json, ...] = ()
     """As the API shows them; `targetGroupArn` is the group that this deployment's tasks join."""
+    registries: tuple[Json, ...] = ()
+    """The serviceRegistries that its tasks register in."""
     revision_id: str = ""
     """The service revision and the service deployment that it carries out (their ids in ARNs)."""
     service_deployment_id: str = ""
@@ -271,6 +273,7 @@ class ServiceRevision(_Regional):
     strategy: tuple[Json, ...] = ()
     load_balancers: tuple[Json, ...] = ()
     """`targetGroupArn` is the group that this revision's tasks join."""
+    registries: tuple[Json, ...] = ()
 
     @property
     def key(self) -> str:
@@ -384,6 +387,26 @@ class TaskTarget:
 
 
 @attrs.frozen(kw_only=True)
+class TaskRegistration:
+    """A task's place in a Cloud Map service (its ARN). `port` goes into its SRV record.
+
+    `state` is "" until it is registered, then `in`, and `gone` once it left. `checked` tells that the task's
+    containers have health checks, `healthy` what Cloud Map was told of it last.
+    """
+
+    registry: str
+    port: int | None = None
+    checked: bool = False
+    state: str = ""
+    healthy: bool = True
+
+    @property
+    def is_in(self) -> bool:
+        """It was registered, and has not left yet."""
+        return self.state == "in"
+
+
+@attrs.frozen(kw_only=True)
 class Task(_Regional):
     """A task: what is wanted of it (`desired_status`) and how far it is (`status`, never back).
 
@@ -430,6 +453,8 @@ class Task(_Regional):
     stopped_reason: str | None = None
     targets: tuple[TaskTarget, ...] = ()
     """Its places in its service's target groups. The service driver keeps them."""
+    registrations: tuple[TaskRegistration, ...] = ()
+    """Its places in Cloud Map. The service driver keeps them, too."""
     protected_until: float | None = None
     """Until when the service does not stop it to scale in or to roll out."""
     tags: Tags = attrs.field(factory=dict)

@@ -70,6 +70,13 @@ def not_registered(service: str, group: str, error: str) -> str:
     return f"(service {service}) failed to register targets in (target-group {group}) with (error {error})"
 
 
+def not_discovered(service: str, registry: str, error: str) -> str:
+    """Neargate's own words."""
+    return (
+        f"(service {service}) failed to register a task in (service-registry {registry}) with (error {error})"
+    )
+
+
 def deregistered(service: str, count: int, group: str) -> str:
     return f"(service {service}) deregistered {count} targets in (target-group {group})"
 

@@ -20,6 +20,7 @@ import attrs
 
 from neargate.model.ecs import Service, Task
 from neargate.planners import ecs_events as events
+from neargate.planners import rollout_registries
 from neargate.planners.rollout_actions import REPEAT, Action, Plan, Say, Settle, Stop, say_rarely
 from neargate.planners.rollout_failures import settle
 from neargate.planners.rollout_health import bounds, grace_moment, is_healthy, is_pending, is_protected
@@ -40,7 +41,7 @@ def plan(
     active = service.status == "ACTIVE"
     made = _roll(service, tasks, live, now, pace, alarms) if active else _drain(service, live, now)
     stopped = [action.task for action in made.actions if isinstance(action, Stop)]
-    joined = moves(service.name, tasks, stopped, now)
+    joined = [*moves(service.name, tasks, stopped, now), *rollout_registries.moves(tasks, stopped)]
     wake_at = _earliest_after(now, [*drain_ends(live), *([made.wake_at] if made.wake_at else [])])
     return attrs.evolve(made, actions=(*made.actions, *joined, *settled), wake_at=wake_at)
 

@@ -50,6 +50,23 @@ class Deregister:
 
 
 @attrs.frozen
+class Discover:
+    """Register a task (its id) in a Cloud Map service (its ARN), or tell that one how healthy the task is now."""
+
+    task: str
+    registry: str
+    healthy: bool
+
+
+@attrs.frozen
+class Forget:
+    """Take a task out of a Cloud Map service."""
+
+    task: str
+    registry: str
+
+
+@attrs.frozen
 class Settle:
     """A stopped task's end has been taken into account; the service lets go of it."""
 
@@ -63,7 +80,7 @@ class Say:
     message: str
 
 
-Action = Start | Stop | Register | Deregister | Settle | Say
+Action = Start | Stop | Register | Deregister | Discover | Forget | Settle | Say
 
 
 @attrs.frozen

@@ -260,15 +260,18 @@ def _brought_forward(task: Task, seen: Seen, now: float) -> Task:
 
 
 def _joins_first(task: Task) -> bool:
-    """A task of several target groups is RUNNING only once it is registered in all of them."""
+    """A task of several target groups, or of a Cloud Map service, is RUNNING only once it is registered there."""
+    if any(not place.state for place in task.registrations):
+        return True
     return len(task.targets) > 1 and any(not target.state for target in task.targets)
 
 
 def _leaves_first(task: Task) -> bool:
-    """A task that could still serve leaves its target groups, and is drained, before its containers stop."""
+    """A task that could still serve leaves Cloud Map and its target groups, and is drained, before its containers
+    stop."""
     return (
         task.stop_code not in ("EssentialContainerExited", "TaskFailedToStart")
-        and any(target.is_in for target in task.targets)
+        and (any(t.is_in for t in task.targets) or any(place.is_in for place in task.registrations))
         and all(c.status == "RUNNING" for c in task.containers if c.essential)
     )
 
@@ -334,7 +337,9 @@ def _bring_up(task: Task, definition: TaskDefinition, seen: Seen, now: float, pa
         if container.status == "PENDING":
             actions += _start_container(container, seen, container.name in blocked)
     if task.status == "ACTIVATING":
-        return Plan(task, tuple(actions), "its registration in the service's target groups")
+        return Plan(
+            task, tuple(actions), "its registration with the service's load balancers and in Cloud Map"
+        )
     if task.status != "RUNNING":
         moments = [found.wake_at for found in blocked.values() if found.wake_at is not None]
         return Plan(task, tuple(actions), _missing(task, seen, blocked), min(moments, default=None))

@@ -164,8 +164,9 @@ def _update_service(old: Existing, want: Desired) -> Steps[None]:
 
 def _removed(old: Existing, want: Desired) -> Json:
     """What UpdateService must be told to empty: a property that the template names no longer."""
-    gone = "LoadBalancers" in old.desired.properties and "LoadBalancers" not in want.properties
-    return {"loadBalancers": []} if gone else {}
+    members = {"LoadBalancers": "loadBalancers", "ServiceRegistries": "serviceRegistries"}
+    was, now = old.desired.properties, want.properties
+    return {member: [] for name, member in members.items() if name in was and name not in now}
 
 
 def _describe_service(existing: Existing) -> Steps[Json | None]:
@@ -248,7 +249,7 @@ _SERVICE = (
     "AvailabilityZoneRebalancing CapacityProviderStrategy Cluster DeploymentConfiguration DeploymentController "
     "DesiredCount EnableECSManagedTags EnableExecuteCommand ForceNewDeployment HealthCheckGracePeriodSeconds "
     "LaunchType LoadBalancers NetworkConfiguration PlacementConstraints PlacementStrategies PlatformVersion "
-    "PropagateTags Role SchedulingStrategy ServiceName Tags TaskDefinition"
+    "PropagateTags Role SchedulingStrategy ServiceName ServiceRegistries Tags TaskDefinition"
 ).split()
 
 TYPES = {

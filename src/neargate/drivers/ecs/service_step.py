@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from neargate.drivers.ecs import discovery
 from neargate.model.ecs import (
     SERVICE_EVENTS,
     Deployment,
@@ -25,6 +26,7 @@ from neargate.planners.rollout_failures import pause
 from neargate.services.ecs.capacity import provider_of
 from neargate.services.ecs.load_balancers import places_of
 from neargate.services.ecs.roles import check_assumable
+from neargate.services.ecs.service_registries import registrations_of
 from neargate.services.ecs.task_creation import (
     Wanted,
     checked_place,
@@ -62,6 +64,10 @@ class ServiceStep:
                 self._register(group, places)
             case actions.Deregister(group=group, places=places):
                 self._deregister(group, places)
+            case actions.Discover():
+                self._discover(action)
+            case actions.Forget():
+                self._forget(action)
             case actions.Settle(task=task_id):
                 self._cx.tx.delete(ServiceTask, f"{self.service.key}/{task_id}")
                 del self.tasks[task_id]
@@ -102,6 +108,7 @@ class ServiceStep:
             platform_version=deployment.platform_version,
             enable_execute_command=service.enable_execute_command,
             targets=places_of(deployment),
+            registrations=registrations_of(deployment.registries, definition),
             tags=propagated_tags(service.propagate_tags, given, definition, service),
         )
         made: list[Task] = []
@@ -168,6 +175,30 @@ class ServiceStep:
             for place in task.targets
         )
         self.keep(attrs.evolve(task, targets=targets))
+
+    # -- Cloud Map -------------------------------------------------------------------------------------------
+
+    def _discover(self, action: actions.Discover) -> None:
+        task = self.tasks[action.task]
+        try:
+            discovery.join(self._cx, task, action.registry, action.healthy)
+        except AwsError as error:
+            self.retry_at = self._cx.now + _REGISTER_AGAIN
+            self._say_rarely(ecs_events.not_discovered(self.service.name, action.registry, error.message))
+            return
+        self._change_registration(task, action.registry, state="in", healthy=action.healthy)
+
+    def _forget(self, action: actions.Forget) -> None:
+        task = self.tasks[action.task]
+        discovery.leave(self._cx, task, action.registry)
+        self._change_registration(task, action.registry, state="gone")
+
+    def _change_registration(self, task: Task, registry: str, **members: Any) -> None:
+        places = tuple(
+            attrs.evolve(place, **members) if place.registry == registry else place
+            for place in task.registrations
+        )
+        self.keep(attrs.evolve(task, registrations=places))
 
     # -- events ----------------------------------------------------------------------------------------------
 

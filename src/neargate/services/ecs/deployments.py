@@ -46,6 +46,7 @@ class Target:
     launch_type: str | None
     strategy: tuple[Json, ...]
     load_balancers: tuple[Json, ...] = ()
+    registries: tuple[Json, ...] = ()
 
 
 def begin(cx: Context, service: Service, target: Target, zones: tuple[str, ...]) -> Service:
@@ -302,6 +303,8 @@ def _revision(cx: Context, record: ServiceRevision) -> Json:
         ]
     if record.strategy:
         answer["capacityProviderStrategy"] = list(record.strategy)
+    if record.registries:
+        answer["serviceRegistries"] = list(record.registries)
     if record.load_balancers:
         answer["loadBalancers"] = list(record.load_balancers)
         answer["resolvedConfiguration"] = {

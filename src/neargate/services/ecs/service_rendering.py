@@ -24,7 +24,7 @@ def described(cx: Context, service: Service, *, with_tags: bool = False) -> Json
         "serviceName": service.name,
         "clusterArn": service.ecs_arn(f"cluster/{service.cluster}"),
         "loadBalancers": list(service.load_balancers),
-        "serviceRegistries": [],
+        "serviceRegistries": list(primary.registries),
         "status": service.status,
         "desiredCount": service.desired,
         **_counts(tasks),

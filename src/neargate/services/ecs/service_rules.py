@@ -10,7 +10,6 @@ from neargate.services.ecs.lookup import invalid, refuse_members
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,255}\Z")
 _LATER = (
-    "serviceRegistries",
     "volumeConfigurations",
     "vpcLatticeConfigurations",
     "gatewayConnectors",

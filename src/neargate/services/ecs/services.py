@@ -11,7 +11,7 @@ from neargate.model.ecs import Cluster, Service, ServiceTask, TaskDefinition, de
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
-from neargate.services.ecs import capacity, deployments, load_balancers, service_rules
+from neargate.services.ecs import capacity, deployments, load_balancers, service_registries, service_rules
 from neargate.services.ecs.lookup import (
     client_error,
     digest,
@@ -52,6 +52,7 @@ def create_service(cx: Context, request: Json) -> Json:
     service_rules.check_role(request)
     _check_rebalancing(request.get("availabilityZoneRebalancing"), request.get("deploymentConfiguration"))
     balancers = load_balancers.checked(cx, request.get("loadBalancers"), definition)
+    registries = service_registries.checked(cx, request.get("serviceRegistries"), definition)
     version = capacity.platform_version(request.get("platformVersion"))
     ensure_service_linked_role(cx)
     target = deployments.Target(
@@ -61,6 +62,7 @@ def create_service(cx: Context, request: Json) -> Json:
         launch_type=launch_type,
         strategy=strategy,
         load_balancers=balancers,
+        registries=registries,
     )
     new = attrs.evolve(_new(cx, cluster, request), load_balancers=balancers)
     service = deployments.begin(cx, new, target, tuple(dict.fromkeys(place.zones.values())))
@@ -172,6 +174,7 @@ def _current_target(service: Service) -> deployments.Target:
         launch_type=primary.launch_type,
         strategy=primary.strategy,
         load_balancers=service.load_balancers,
+        registries=primary.registries,
     )
 
 
@@ -186,6 +189,11 @@ def _target(cx: Context, service: Service, request: Json) -> deployments.Target:
         target = attrs.evolve(target, load_balancers=balancers)
     elif request.get("taskDefinition"):
         load_balancers.check_definition(target.load_balancers, _definition(cx, target))
+    if request.get("serviceRegistries") is not None:
+        registries = service_registries.checked(cx, request["serviceRegistries"], _definition(cx, target))
+        target = attrs.evolve(target, registries=registries)
+    elif request.get("taskDefinition"):
+        service_registries.check_definition(target.registries, _definition(cx, target))
     if request.get("networkConfiguration"):
         checked_place(cx, request["networkConfiguration"])
         target = attrs.evolve(target, network=_network(request["networkConfiguration"]))

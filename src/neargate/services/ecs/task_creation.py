@@ -14,6 +14,7 @@ from neargate.model.ecs import (
     TaskAttachment,
     TaskContainer,
     TaskDefinition,
+    TaskRegistration,
     TaskTarget,
 )
 from neargate.model.errors import AwsError
@@ -107,6 +108,7 @@ class Wanted:
     overrides: Json = attrs.field(factory=dict)
     enable_execute_command: bool = False
     targets: tuple[TaskTarget, ...] = ()
+    registrations: tuple[TaskRegistration, ...] = ()
     tags: Tags = attrs.field(factory=dict)
 
 
@@ -150,6 +152,7 @@ def create_task(cx: Context, wanted: Wanted) -> Task:
         ephemeral_storage=storage.get("sizeInGiB", 20),
         enable_execute_command=wanted.enable_execute_command,
         targets=wanted.targets,
+        registrations=wanted.registrations,
         tags=wanted.tags,
     )
     cx.tx.put(task)

@@ -25,7 +25,7 @@ _NEEDED = {
 def register_instance(cx: Context, request: Json) -> Json:
     owner = lookup.service(cx, request["ServiceId"])
     attributes = dict(request["Attributes"])
-    initial = attributes.pop("AWS_INIT_HEALTH_STATUS", None)
+    initial = attributes.get("AWS_INIT_HEALTH_STATUS")
     _check(owner, attributes, initial)
     before = cx.tx.get(DiscoveryInstance, f"{owner.key}/{request['InstanceId']}")
     healthy = initial != "UNHEALTHY" if before is None or initial is not None else before.healthy
