@@ -161,10 +161,11 @@ class Subject:
 
     async def said(self, container: str, text: str) -> LogLine:
         """Wait for a line."""
-        async with aclosing(self.runtime.logs(container)) as lines:
-            async for line in lines:
-                if line.text == text:
-                    return line
+        async with aclosing(self.runtime.logs(container)) as batches:
+            async for batch in batches:
+                for line in batch.lines:
+                    if line.text == text:
+                        return line
         raise AssertionError(f"{container} ended without saying {text!r}")
 
 
@@ -262,7 +263,7 @@ async def test_sigterm_is_the_programs_to_answer(subject: Subject) -> None:
     await subject.runtime.signal(container, "SIGTERM")
 
     assert (await subject.runtime.wait(container)).exit_code == 7
-    assert [line.text async for line in subject.runtime.logs(container)] == ["ready", "bye"]
+    assert await _texts(subject.runtime, container) == ["ready", "bye"]
     await subject.runtime.signal(container, "SIGTERM")  # one that has exited is fine
     await subject.runtime.kill(container)
 
@@ -280,7 +281,7 @@ async def test_a_deaf_program_is_killed(subject: Subject) -> None:
 
 async def test_lines_have_streams_and_rising_timestamps(subject: Subject) -> None:
     container = await subject.run("greet")
-    lines = [line async for line in subject.runtime.logs(container)]
+    lines = await _lines(subject.runtime, container)
     assert [(line.stream, line.text) for line in lines] == [
         ("stdout", "one"),
         ("stderr", "two"),
@@ -292,31 +293,40 @@ async def test_lines_have_streams_and_rising_timestamps(subject: Subject) -> Non
 
 async def test_a_line_is_one_line_however_long_and_the_last_needs_no_end(subject: Subject) -> None:
     container = await subject.run("long")
-    assert [line.text async for line in subject.runtime.logs(container)] == ["x" * 40000, "no end"]
+    assert await _texts(subject.runtime, container) == ["x" * 40000, "no end"]
 
 
 async def test_logs_resume_without_loss_or_repetition(subject: Subject) -> None:
     container = await subject.run("count")
     texts: list[str] = []
-    since: int | None = None
+    position = ""
     for stop_after in (1, 7, 93, 150, 400):
         runtime = subject.reconnect()
-        async with aclosing(runtime.logs(container, since)) as lines:
-            async for line in lines:
-                texts.append(line.text)
-                since = line.timestamp
+        async with aclosing(runtime.logs(container, position)) as batches:
+            async for batch in batches:
+                taken = batch.lines[: stop_after - len(texts)]
+                texts += [line.text for line in taken]
+                whole = len(taken) == len(batch.lines)
+                position = batch.position if whole else batch.behind(taken[-1].timestamp)
                 if len(texts) >= stop_after:
                     break
         await runtime.close()
     assert texts == [f"line {number}" for number in range(400)]
-    assert [line async for line in subject.runtime.logs(container, since)] == []
+    assert await _texts(subject.runtime, container, position) == []
+
+
+async def test_a_lines_timestamp_is_a_position_too(subject: Subject) -> None:
+    container = await subject.run("greet")
+    one, two, three = await _lines(subject.runtime, container)
+    assert await _lines(subject.runtime, container, str(one.timestamp)) == [two, three]
+    assert await _lines(subject.runtime, container, str(three.timestamp)) == []
 
 
 async def test_logs_asked_for_before_the_start_wait_for_it(subject: Subject) -> None:
     container = await subject.runtime.create(subject.spec("greet"))
 
     async def texts() -> list[str]:
-        return [line.text async for line in subject.runtime.logs(container)]
+        return await _texts(subject.runtime, container)
 
     reading = asyncio.create_task(texts())
     await asyncio.sleep(0)
@@ -397,7 +407,7 @@ async def test_containers_of_a_sandbox_share_its_memory_limit(subject: Subject) 
 async def test_containers_of_a_sandbox_meet_on_localhost(subject: Subject) -> None:
     server = await subject.run("serve")
     visitor = await subject.run("visit")
-    assert [line.text async for line in subject.runtime.logs(visitor)] == ["reached"]
+    assert await _texts(subject.runtime, visitor) == ["reached"]
 
     elsewhere = attrs.evolve(subject.spec("serve"), sandbox=await subject.sandboxed())
     other = await subject.runtime.create(elsewhere)
@@ -473,7 +483,7 @@ async def test_what_is_not_there(subject: Subject) -> None:
         with pytest.raises(NoSuchContainer):
             await call(nobody)
     with pytest.raises(NoSuchContainer):
-        _ = [line async for line in subject.runtime.logs(nobody)]
+        await _lines(subject.runtime, nobody)
 
 
 # What only a real engine can show
@@ -569,8 +579,12 @@ async def test_an_engine_killed_dead_comes_back_and_finds_its_containers(
     watching.cancel()
 
 
-async def _texts(runtime: Runtime, container: str) -> list[str]:
-    return [line.text async for line in runtime.logs(container)]
+async def _texts(runtime: Runtime, container: str, after: str = "") -> list[str]:
+    return [line.text for line in await _lines(runtime, container, after)]
+
+
+async def _lines(runtime: Runtime, container: str, after: str = "") -> list[LogLine]:
+    return [line async for batch in runtime.logs(container, after) for line in batch.lines]
 
 
 async def test_a_container_that_ends_while_no_engine_runs_is_known_afterwards(

@@ -506,13 +506,17 @@ class ServiceTask(_Regional):
 
 @attrs.frozen(kw_only=True)
 class LogCursor(_Regional):
-    """How far a container's lines are in CloudWatch Logs: the engine's timestamp (ns) of the last one."""
+    """How far a container's lines are in CloudWatch Logs: the runtime's position behind the last one.
+
+    Older records have the engine's timestamp (ns) of that line, in `at`.
+    """
 
     KIND: ClassVar[str] = "ecs.log-cursor"
     cluster: str
     task: str
     container: str
-    at: int
+    at: int = 0
+    position: str = ""
 
     @property
     def key(self) -> str:

@@ -7,7 +7,7 @@ Every noun is frozen. Errors that a user can meet say what happened and, where t
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import attrs
 
@@ -224,13 +224,32 @@ class ContainerStats:
     sent: int
 
 
-@attrs.frozen
-class LogLine:
-    """One line without its line end. `timestamp` (ns) is unique and rising within a container."""
+class LogLine(NamedTuple):
+    """One line without its line end. `timestamp` (ns) is unique and rising within a container.
+
+    A tuple, because a container may write fifty thousand a second.
+    """
 
     stream: Stream
     timestamp: int
     text: str
+
+
+@attrs.frozen
+class LogBatch:
+    """Lines that were there together, one at least.
+
+    `position` is where reading goes on behind them; `behind(timestamp)` the same for a line within. Both are
+    opaque and hold across restarts.
+    """
+
+    lines: list[LogLine]
+    position: str
+    _origin: str = ""
+
+    def behind(self, timestamp: int) -> str:
+        """The position behind the line with this timestamp, or behind the one before the first."""
+        return f"{timestamp}{self._origin}"
 
 
 @attrs.frozen
@@ -357,12 +376,13 @@ class Runtime(Protocol):
         """One container. Raises `NoSuchContainer`."""
         ...
 
-    def logs(self, container_id: str, since: int | None = None) -> AsyncGenerator[LogLine, None]:
-        """Its lines with a timestamp (ns) above `since`, oldest first, following until it has exited.
+    def logs(self, container_id: str, after: str = "") -> AsyncGenerator[LogBatch, None]:
+        """Its lines behind the position `after` ("": all), oldest first, following until it has exited.
 
-        Resuming from the last line's timestamp loses and repeats nothing, across restarts of server and
-        engine. Lines are decoded as UTF-8 with replacement; a line of more than 256 KiB is cut into
-        several. Raises `NoSuchContainer`. Whoever stops early closes it (`contextlib.aclosing`).
+        A position is a batch's, or a line's timestamp in digits, which takes longer to find. Resuming there loses
+        and repeats nothing, across restarts of server and engine. Nothing is read ahead of whoever takes the
+        batches, each some 256 KiB at most. Lines are decoded as UTF-8 with replacement; a line of more than
+        256 KiB is cut into several. Raises `NoSuchContainer`. Whoever stops early closes it (`contextlib.aclosing`).
         """
         ...
 

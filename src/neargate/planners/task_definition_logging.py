@@ -21,7 +21,7 @@ _AWSLOGS = frozenset(
         "max-buffer-size",
     }
 )
-_AWSLOGS_LATER = ("awslogs-datetime-format", "awslogs-multiline-pattern", "awslogs-endpoint")
+_AWSLOGS_LATER = ("awslogs-endpoint",)
 
 
 def check_logging(container: Json, definition: Json) -> None:

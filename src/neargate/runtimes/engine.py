@@ -26,7 +26,7 @@ from neargate.model.runtime import (
     ExecResult,
     ImageInfo,
     ImageUnavailable,
-    LogLine,
+    LogBatch,
     NameInUse,
     NoSuchContainer,
     Sandbox,
@@ -34,7 +34,7 @@ from neargate.model.runtime import (
     StartFailed,
 )
 from neargate.runtimes.cgroups import CgroupTree, MemoryKills
-from neargate.runtimes.container_logs import follow_file, frames, lines_of_frames
+from neargate.runtimes.container_logs import Position, follow_file, frames, lines_of_frames
 from neargate.runtimes.engine_connection import EngineConnection, Locate, Refused, json_lines
 from neargate.runtimes.event_hub import EventHub
 from neargate.runtimes.file_watch import FileWatch
@@ -332,22 +332,22 @@ class EngineRuntime:
                 if event.action == "watching" or labels.items() <= event.labels.items():
                     yield event
 
-    async def logs(self, container_id: str, since: int | None = None) -> AsyncGenerator[LogLine, None]:
-        after = -1 if since is None else since
+    async def logs(self, container_id: str, after: str = "") -> AsyncGenerator[LogBatch, None]:
+        position = Position.read(after)
         shown = await self._started(container_id)
         path = Path(shown.get("LogPath") or "/nonexistent")
         engine = await self._engine()
         if engine.dialect.kind == "podman" and os.access(path, os.R_OK):
-            lines = self._file_lines(container_id, path)
+            batches = self._file_lines(container_id, path, position)
         else:
-            lines = self._api_lines(container_id, after)
-        async with contextlib.aclosing(lines):
-            async for line in lines:
-                if line.timestamp > after:
-                    after = line.timestamp
-                    yield line
+            batches = self._api_lines(container_id, position.last)
+        async with contextlib.aclosing(batches):
+            async for batch in batches:
+                yield batch
 
-    async def _file_lines(self, container_id: str, path: Path) -> AsyncGenerator[LogLine, None]:
+    async def _file_lines(
+        self, container_id: str, path: Path, after: Position
+    ) -> AsyncGenerator[LogBatch, None]:
         ended = asyncio.Event()
 
         async def notice_end() -> None:
@@ -362,15 +362,15 @@ class EngineRuntime:
 
         task = asyncio.create_task(notice_end())
         try:
-            async with contextlib.aclosing(follow_file(path, ended, self._watch)) as lines:
-                async for line in lines:
-                    yield line
+            async with contextlib.aclosing(follow_file(path, ended, self._watch, after)) as batches:
+                async for batch in batches:
+                    yield batch
         except FileNotFoundError as error:
             raise NoSuchContainer(container_id) from error
         finally:
             task.cancel()
 
-    async def _api_lines(self, container_id: str, after: int) -> AsyncGenerator[LogLine, None]:
+    async def _api_lines(self, container_id: str, after: int) -> AsyncGenerator[LogBatch, None]:
         """From a whole second before `after` on, again and again until the container has exited."""
         path = f"containers/{container_id}/logs"
         while True:
@@ -380,12 +380,13 @@ class EngineRuntime:
             try:
                 async with (
                     self.connection.stream("GET", path, params=params) as response,
-                    contextlib.aclosing(lines_of_frames(response)) as lines,
+                    contextlib.aclosing(lines_of_frames(response)) as bursts,
                 ):
-                    async for line in lines:
-                        if line.timestamp > after:
-                            after = line.timestamp
-                            yield line
+                    async for lines in bursts:
+                        news = [line for line in lines if line.timestamp > after]
+                        if news:
+                            after = news[-1].timestamp
+                            yield LogBatch(news, str(after))
             except Refused as error:
                 raise NoSuchContainer(container_id) from error
             except ConnectionError:

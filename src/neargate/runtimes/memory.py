@@ -25,6 +25,7 @@ from neargate.model.runtime import (
     ExecResult,
     ImageInfo,
     ImageUnavailable,
+    LogBatch,
     LogLine,
     NameInUse,
     NoSuchContainer,
@@ -33,7 +34,7 @@ from neargate.model.runtime import (
     StartFailed,
     Stream,
 )
-from neargate.runtimes.container_logs import Stamps
+from neargate.runtimes.container_logs import Position, Stamps
 from neargate.runtimes.labelled import Labelled
 from neargate.runtimes.payloads import with_tag
 
@@ -459,20 +460,18 @@ class MemoryRuntime:
     async def inspect(self, container_id: str) -> ContainerState:
         return self._process(container_id).state
 
-    async def logs(self, container_id: str, since: int | None = None) -> AsyncGenerator[LogLine, None]:
+    async def logs(self, container_id: str, after: str = "") -> AsyncGenerator[LogBatch, None]:
         process = self._process(container_id)
-        position = 0
+        last, position = Position.read(after).last, 0
         while True:
             over = process.over.is_set()
-            while position < len(process.lines):
-                line = process.lines[position]
-                position += 1
-                if since is None or line.timestamp > since:
-                    yield line
+            news = [line for line in process.lines[position:] if line.timestamp > last]
+            position = len(process.lines)
+            if news:
+                yield LogBatch(news, str(news[-1].timestamp))
             if over:
                 return
-            seen = position
-            await process.until(_news(process, seen))
+            await process.until(_news(process, position))
 
     async def watch(self, labels: Mapping[str, str]) -> AsyncGenerator[ContainerEvent, None]:
         queue: asyncio.Queue[ContainerEvent] = asyncio.Queue()

@@ -455,10 +455,8 @@ LATER = [
         "WINDOWS_SERVER_2022_CORE",
     ),
     (
-        request(
-            container(logConfiguration=logs(**{"awslogs-multiline-pattern": "x"})), executionRoleArn=ROLE
-        ),
-        "awslogs-multiline-pattern",
+        request(container(logConfiguration=logs(**{"awslogs-endpoint": "x"})), executionRoleArn=ROLE),
+        "awslogs-endpoint",
     ),
 ]
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
 from itertools import pairwise
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neargate.model.runtime import LogLine
-from neargate.runtimes.container_logs import LONGEST_LINE, ConmonLog, Stamps
+from neargate.model.runtime import LogBatch, LogLine
+from neargate.runtimes.container_logs import LONGEST_LINE, ConmonLog, Position, Stamps, follow_file
+from neargate.runtimes.file_watch import FileWatch
 
 SECOND = b"2026-11-23T10:11:13"
 EPOCH = 1_795_428_673 * 1_000_000_000
@@ -67,3 +72,60 @@ def test_stamps_rise_and_never_run_ahead_more_than_they_must(times: list[int]) -
     given_out = [stamps.next(each) for each in times]
     assert all(a < b for a, b in pairwise(given_out))
     assert all(stamp >= time for stamp, time in zip(given_out, times, strict=True))
+
+
+_PIECES = st.lists(
+    st.tuples(st.sampled_from([b"stdout", b"stderr"]), st.sampled_from([b"F", b"P"]), st.integers(0, 3)),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(_PIECES, st.data())
+def test_a_reader_that_starts_at_any_position_meets_the_rest(
+    pieces: list[tuple[bytes, bytes, int]], data: st.DataObject
+) -> None:
+    times = sorted(time for _, _, time in pieces)
+    whole = b"".join(
+        entry(time, stream, tag, b"%d" % n)
+        for n, ((stream, tag, _), time) in enumerate(zip(pieces, times, strict=True))
+    )
+    everything = lines(whole)
+    log = ConmonLog()
+    cut = data.draw(st.integers(0, len(whole)))
+    before = log.feed(whole[:cut])
+    last = before[-1].timestamp if before else -1
+    start = log.origin
+    anew = ConmonLog(start.offset, start.stamp)
+    after = [*anew.feed(whole[start.offset :]), *anew.finish()]
+    assert before + [line for line in after if line.timestamp > last] == everything
+
+
+@pytest.mark.anyio
+async def test_a_file_is_read_from_a_batchs_position_or_from_behind_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "ctr.log"
+    path.write_bytes(b"".join(entry(7, b"stdout", b"F", b"%d" % n) for n in range(5)))
+    (batch,) = await _batches(path)
+    assert [line.text for line in batch.lines] == ["0", "1", "2", "3", "4"]
+    with path.open("ab") as file:
+        file.write(entry(7, b"stdout", b"F", b"5"))
+    assert [line.text for one in await _batches(path, batch.position) for line in one.lines] == ["5"]
+    third = batch.behind(batch.lines[2].timestamp)
+    assert [line.text for one in await _batches(path, third) for line in one.lines] == ["3", "4", "5"]
+    path.write_bytes(entry(90, b"stdout", b"F", b"a new file"))
+    assert [line.text for one in await _batches(path, batch.position) for line in one.lines] == ["a new file"]
+
+
+async def _batches(path: Path, after: str = "") -> list[LogBatch]:
+    ended, watch = asyncio.Event(), FileWatch()
+    ended.set()
+    try:
+        async with aclosing(follow_file(path, ended, watch, Position.read(after))) as batches:
+            return [batch async for batch in batches]
+    finally:
+        watch.close()
+
+
+def test_a_position_that_nobody_gave_out_is_refused() -> None:
+    with pytest.raises(ValueError, match="is no position"):
+        Position.read("12@x")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping
-
-import attrs
+from collections.abc import Callable, Mapping
 
 from neargate.drivers.builds.ledger import Ledger, Line, moved
 from neargate.drivers.builds.network import resolvers
@@ -16,7 +13,6 @@ from neargate.model.runtime import (
     ContainerSpec,
     ContainerState,
     EngineInfo,
-    LogLine,
     Mount,
     Runtime,
     Sandbox,
@@ -98,11 +94,12 @@ async def own_container(runtime: Runtime, owner: str, build: Build) -> Container
 
 async def failed(runtime: Runtime, container_id: str, build: Build) -> bool:
     """Whether a phase failed in a container that has exited, as its own output says."""
-    async with contextlib.aclosing(runtime.logs(container_id)) as lines:
-        async for line in lines:
-            match line.text.partition(mark(build))[2].split():
-                case ["left", _, state, *_] if state != SUCCEEDED:
-                    return True
+    async with contextlib.aclosing(runtime.logs(container_id)) as batches:
+        async for batch in batches:
+            for line in batch.lines:
+                match line.text.partition(mark(build))[2].split():
+                    case ["left", _, state, *_] if state != SUCCEEDED:
+                        return True
     return False
 
 
@@ -112,12 +109,12 @@ async def follow(runtime: Runtime, container_id: str, ledger: Ledger, narrator: 
     A batch of lines, what they did to the phases and the cursor behind them are one transaction: whoever goes on
     from the cursor neither loses nor repeats anything. Raises `Over`, and what the runtime raises.
     """
-    async with contextlib.aclosing(_batches(runtime, container_id, ledger.cursor.timestamp)) as batches:
+    async with contextlib.aclosing(runtime.logs(container_id, str(ledger.cursor.timestamp))) as batches:
         async for batch in batches:
             lines: list[Line] = []
             events: list[tuple[float, Event]] = []
             ended = ""
-            for line in batch:
+            for line in batch.lines:
                 at = line.timestamp / 1e9
                 told = narrator.read(line.text, at)
                 lines += [(at, text) for text in told.lines]
@@ -125,7 +122,7 @@ async def follow(runtime: Runtime, container_id: str, ledger: Ledger, narrator: 
                     ended = "upload" if told.event.upload else "stop"
                 elif told.event is not None:
                     events.append((at, told.event))
-            cursor = moved(ledger.cursor, batch[-1].timestamp, ended)
+            cursor = moved(ledger.cursor, batch.lines[-1].timestamp, ended)
             await ledger.change(_applying(events), lines, cursor)
     return await runtime.wait(container_id)
 
@@ -141,45 +138,3 @@ def _applying(events: list[tuple[float, Event]]) -> Callable[[Build, float], Bui
         return build
 
     return applied
-
-
-@attrs.define
-class _Pump:
-    lines: list[LogLine] = attrs.field(factory=list)
-    more: asyncio.Event = attrs.field(factory=asyncio.Event)
-    room: asyncio.Event = attrs.field(factory=asyncio.Event)
-
-
-_MOST_WAITING = 10_000  # lines read ahead of the store
-
-
-async def _batches(runtime: Runtime, container_id: str, since: int) -> AsyncGenerator[list[LogLine], None]:
-    """All lines after `since`, in batches of what has come while the last one was being written."""
-    pump = _Pump()
-
-    async def read() -> None:
-        async with contextlib.aclosing(runtime.logs(container_id, since)) as lines:
-            async for line in lines:
-                pump.lines.append(line)
-                pump.more.set()
-                if len(pump.lines) >= _MOST_WAITING:
-                    pump.room.clear()
-                    await pump.room.wait()
-
-    reader = asyncio.create_task(read())
-    reader.add_done_callback(lambda _: pump.more.set())
-    try:
-        while True:
-            await pump.more.wait()
-            pump.more.clear()
-            over = reader.done()
-            batch, pump.lines = pump.lines, []
-            pump.room.set()
-            if batch:
-                yield batch
-            if over and not pump.lines:
-                await reader
-                return
-    finally:
-        reader.cancel()
-        await asyncio.gather(reader, return_exceptions=True)

@@ -25,7 +25,6 @@ from neargate.model.runtime import (
 )
 from neargate.planners.task import has_health_check
 
-_LAST_LINES = 10.0
 """Seconds that a stopped container's last lines get to reach the log stream."""
 
 
@@ -81,6 +80,8 @@ class ContainerWork:
             await asyncio.to_thread(path.mkdir, parents=True, exist_ok=True)
 
     async def start(self, task: Task, definition: TaskDefinition, name: str, live: LiveTask) -> None:
+        if live.container(name).state not in ("created", "busy"):
+            return  # it was started, and may be over, since this was planned
         runtime_id = live.container(name).runtime_id
         live.change(name, state="busy")
         try:
@@ -136,7 +137,7 @@ class ContainerWork:
     async def _last_lines(self, live: LiveTask) -> None:
         pumps = [job for name, job in live.jobs.items() if name.startswith("logs ") and not job.done()]
         if pumps:
-            await asyncio.wait(pumps, timeout=_LAST_LINES)
+            await asyncio.wait(pumps)  # what a container has written comes to an end once it has exited
 
     async def _sandbox_of(self, task: Task) -> str:
         """A sandbox that was made before a crash but never noted; its name does where there is none."""

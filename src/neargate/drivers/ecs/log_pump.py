@@ -1,14 +1,15 @@
 """A container's lines into its CloudWatch Logs stream, none lost and none twice.
 
-Events and the cursor (the engine's timestamp of the last line) are written in one transaction, so that after a
-crash the pump goes on exactly behind the last stored line.
+Events and the position behind them in the engine's output are written in one transaction, so that after a crash the
+pump goes on exactly behind the last stored event. Nothing is read ahead: what is not stored yet waits in the engine's
+log file, so neither `blocking` nor `non-blocking` ever holds the container up or loses a line.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
 import structlog
 
@@ -18,34 +19,41 @@ from neargate.drivers.ecs.reach import Reach
 from neargate.drivers.ecs.rights import ExecutionRights
 from neargate.model.ecs import LogCursor, Task, TaskDefinition
 from neargate.model.errors import AwsError
+from neargate.model.logs import LogGroup, LogStream, stream_key
 from neargate.model.ports import Store
 from neargate.model.records import Json, Tx
-from neargate.model.runtime import LogLine, NoSuchContainer, Runtime
-from neargate.services.dispatch import Dispatcher, find
+from neargate.model.runtime import LogBatch, NoSuchContainer, Runtime
+from neargate.planners.awslogs import PUBLISH_EVERY, Event, EventAssembler, InvalidOption, LogOptions
+from neargate.services.dispatch import Dispatcher
+from neargate.services.logs.events import ingest
 
 log = structlog.get_logger()
 
-_WAITING = 20_000  # lines in memory; a faster container waits in the engine's buffers
-_MOST_EVENTS = 10_000
-_MOST_BYTES = 1_000_000
-_OVERHEAD = 26
-_DAY_NS = 23 * 3600 * 10**9
 _PAUSE = 0.05  # seconds between two writes of one stream; lines that come meanwhile go together
+_FULL = 1_000  # lines in a batch behind which more are waiting
 
 
 def stream_name(task: Task, container: Json) -> str | None:
     """`prefix/container/task-id`; None where it has no awslogs configuration."""
-    options = _options(container)
-    if options is None:
-        return None
-    return f"{options['awslogs-stream-prefix']}/{container['name']}/{task.id}"
+    options = _awslogs(container)
+    return None if options is None else _stream(task, container, options["awslogs-stream-prefix"])
 
 
-def _options(container: Json) -> dict[str, str] | None:
+def _awslogs(container: Json) -> dict[str, str] | None:
     configuration = container.get("logConfiguration")
     if configuration is None or configuration["logDriver"] != "awslogs":
         return None
     return dict(configuration["options"])
+
+
+def _options(container: Json) -> LogOptions | None:
+    """None where it has no awslogs configuration. Raises InvalidOption."""
+    options = _awslogs(container)
+    return None if options is None else LogOptions.read(options)
+
+
+def _stream(task: Task, container: Json, prefix: str) -> str:
+    return f"{prefix}/{container['name']}/{task.id}"
 
 
 class LogPump:
@@ -61,158 +69,134 @@ class LogPump:
     async def open(self, task: Task, definition: TaskDefinition, live: LiveTask) -> None:
         """Make the streams; sets `live.logs`, failed with Fargate's text where a group does not exist."""
         live.logs = BUSY
+        invalid = "ResourceInitializationError: failed to validate logger args: "
         try:
             for container in definition.containers:
                 await self._open_stream(task, container)
+        except InvalidOption as error:
+            live.logs = failed(f"{invalid}{error} : exit status 1")
         except AwsError as error:
             live.logs = failed(
-                "ResourceInitializationError: failed to validate logger args: create stream has been retried "
-                f"1 times: failed to create Cloudwatch log stream: {error.code}: {error.message} : "
-                "exit status 1"
+                f"{invalid}create stream has been retried 1 times: failed to create Cloudwatch log stream: "
+                f"{error.code}: {error.message} : exit status 1"
             )
         else:
             live.logs = READY
 
     async def _open_stream(self, task: Task, container: Json) -> None:
-        options, stream = _options(container), stream_name(task, container)
-        if options is None or stream is None:
+        options = _options(container)
+        if options is None:
             return
-        caller = actors.execution(task, options["awslogs-region"])
+        caller = actors.execution(task, options.region)
         if not self._reach.service(task, "logs"):
             raise AwsError(
                 "RequestError",
                 "send request failed caused by: "
                 f'Post "https://logs.{caller.region}.amazonaws.com/": dial tcp: i/o timeout',
             )
-        group = options["awslogs-group"]
-        arn = f"arn:aws:logs:{caller.region}:{caller.account}:log-group:{group}"
-        if options.get("awslogs-create-group") == "true":
+        stream = _stream(task, container, options.prefix)
+        arn = f"arn:aws:logs:{caller.region}:{caller.account}:log-group:{options.group}"
+        if options.create_group:
             await self._rights.require(task, "logs:CreateLogGroup", arn)
             with _existing_is_fine():
-                await self._dispatcher.call(caller, "logs", "CreateLogGroup", {"logGroupName": group})
+                await self._dispatcher.call(caller, "logs", "CreateLogGroup", {"logGroupName": options.group})
         await self._rights.require(task, "logs:CreateLogStream", f"{arn}:log-stream:{stream}")
-        request = {"logGroupName": group, "logStreamName": stream}
+        request = {"logGroupName": options.group, "logStreamName": stream}
         with _existing_is_fine():
             await self._dispatcher.call(caller, "logs", "CreateLogStream", request)
 
     async def run(self, task: Task, container: Json, runtime_id: str) -> None:
         """Pump until the container has exited and all its lines are stored."""
-        if _options(container) is None:
+        options = _options(container)
+        if options is None:
             return
-        cursor = self._store.read(lambda view: view.get(LogCursor, _cursor(task, container, 0).key))
-        lines = _Lines()
-        reading = asyncio.create_task(self._read(runtime_id, cursor.at if cursor else None, lines))
+        cursor = self._store.read(lambda view: view.get(LogCursor, _key(task, container)))
+        seen = safe = "" if cursor is None else cursor.position or str(cursor.at)
+        assembler = EventAssembler(options.starts)
         try:
-            over = False
-            while not over:
-                batch, over = await lines.batch()
-                for part in _parts(batch):
-                    await self._write_part(task, container, part)
-                if not over and lines.waiting < _MOST_EVENTS:
-                    await asyncio.sleep(_PAUSE)
-            await reading
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
-
-    async def _read(self, runtime_id: str, since: int | None, lines: _Lines) -> None:
-        try:
-            async with contextlib.aclosing(self._runtime.logs(runtime_id, since)) as found:
-                async for line in found:
-                    await lines.put(line)
+            async with contextlib.aclosing(self._runtime.logs(runtime_id, seen)) as batches:
+                async for batch in _with_pauses(batches, lambda: assembler.began is not None):
+                    if batch is None:
+                        events, safe = assembler.flush(), seen
+                    else:
+                        events, seen = assembler.add(batch.lines), batch.position
+                        safe = _resume(assembler.began, batch, safe)
+                    await self._keep(task, container, options, events, safe)
+                    if batch is not None and len(batch.lines) < _FULL:
+                        await asyncio.sleep(_PAUSE)
         except NoSuchContainer:
             log.warning("logs.container-vanished", container=runtime_id)
-        finally:
-            lines.end()
+        if assembler.began is not None:
+            await self._keep(task, container, options, assembler.flush(), seen)
 
-    async def _write_part(self, task: Task, container: Json, part: Sequence[LogLine]) -> None:
-        options = _options(container) or {}
-        caller = actors.execution(task, options["awslogs-region"])
-        request: Json = {
-            "logGroupName": options["awslogs-group"],
-            "logStreamName": stream_name(task, container),
-            "logEvents": [
-                {"timestamp": line.timestamp // 1_000_000, "message": line.text} for line in part if line.text
-            ],
-        }
-        put = find("logs", "PutLogEvents").handler
+    async def _keep(
+        self, task: Task, container: Json, options: LogOptions, events: Sequence[Event], position: str
+    ) -> None:
+        """Store events, and from where to go on, together."""
+        caller = actors.execution(task, options.region)
+        stream = stream_key(
+            caller.account, caller.region, options.group, _stream(task, container, options.prefix)
+        )
 
-        def write(tx: Tx) -> AwsError | None:
-            tx.put(_cursor(task, container, part[-1].timestamp))
-            if not request["logEvents"]:
-                return None
-            try:
-                put(self._dispatcher.context(tx, caller), request)
-            except AwsError as error:
-                return error
-            return None
+        def write(tx: Tx) -> bool:
+            tx.put(_cursor(task, container, position))
+            into = tx.get(LogStream, stream)
+            group = tx.get(LogGroup, caller.scope(options.group))
+            if into is None or group is None:
+                return not events
+            ingest(self._dispatcher.context(tx, caller), group, into, events)
+            return True
 
-        refused = await self._store.write(write)
-        if refused is not None:
+        if not await self._store.write(write):
             # As on AWS: whoever deletes the group or stream under a running container loses its lines.
-            log.warning("logs.lost", task=task.arn, lines=len(part), reason=refused.message)
+            log.warning("logs.lost", task=task.arn, events=len(events), group=options.group)
 
 
-class _Lines:
-    """Lines between their reader and their writer; the reader waits where too many are waiting."""
-
-    def __init__(self) -> None:
-        self._queue: asyncio.Queue[LogLine | None] = asyncio.Queue()
-        self._room = asyncio.Semaphore(_WAITING)
-
-    @property
-    def waiting(self) -> int:
-        return self._queue.qsize()
-
-    async def put(self, line: LogLine) -> None:
-        await self._room.acquire()
-        self._queue.put_nowait(line)
-
-    def end(self) -> None:
-        """No line comes any more. Never waits."""
-        self._queue.put_nowait(None)
-
-    async def batch(self) -> tuple[list[LogLine], bool]:
-        """What there is, at least one line unless it is over, and whether that was all there will ever be."""
-        batch: list[LogLine] = []
-        line = await self._queue.get()
-        while line is not None:
-            batch.append(line)
-            self._room.release()
-            if self._queue.empty():
-                return batch, False
-            line = self._queue.get_nowait()
-        return batch, True
+def _resume(began: int | None, batch: LogBatch, before: str) -> str:
+    """Where a restart has to go on, so that it meets an event again that has not ended with this batch."""
+    if began is None:
+        return batch.position
+    return batch.behind(began - 1) if began >= batch.lines[0].timestamp else before
 
 
-def _parts(batch: Sequence[LogLine]) -> list[list[LogLine]]:
-    """A batch in the portions that PutLogEvents takes."""
-    parts: list[list[LogLine]] = []
-    size = 0
-    for line in batch:
-        bytes_more = len(line.text.encode()) + _OVERHEAD
-        part = parts[-1] if parts else None
-        if (
-            part is None
-            or len(part) >= _MOST_EVENTS
-            or size + bytes_more > _MOST_BYTES
-            or line.timestamp - part[0].timestamp > _DAY_NS
-        ):
-            part, size = [], 0
-            parts.append(part)
-        part.append(line)
-        size += bytes_more
-    return parts
+async def _with_pauses(
+    batches: AsyncGenerator[LogBatch, None], waiting: Callable[[], bool]
+) -> AsyncGenerator[LogBatch | None, None]:
+    """The batches; None where `waiting` says that something waits for the next one, and it is long in coming."""
+    following: asyncio.Task[LogBatch | None] | None = None
+    try:
+        while True:
+            following = following or asyncio.create_task(_next(batches))
+            await asyncio.wait({following}, timeout=PUBLISH_EVERY if waiting() else None)
+            if not following.done():
+                yield None
+                continue
+            batch, following = following.result(), None
+            if batch is None:
+                return
+            yield batch
+    finally:
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
 
-def _cursor(task: Task, container: Json, at: int) -> LogCursor:
+async def _next(batches: AsyncGenerator[LogBatch, None]) -> LogBatch | None:
+    return await anext(batches, None)
+
+
+def _key(task: Task, container: Json) -> str:
+    return _cursor(task, container, "").key
+
+
+def _cursor(task: Task, container: Json, position: str) -> LogCursor:
     return LogCursor(
         account=task.account,
         region=task.region,
         cluster=task.cluster,
         task=task.id,
         container=container["name"],
-        at=at,
+        position=position,
     )
 
 
