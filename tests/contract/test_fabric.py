@@ -238,3 +238,36 @@ async def test_one_listener_per_address_and_port(rig: MemoryRig | LinuxRig) -> N
         with pytest.raises(AddressInUse, match=r"169\.254\.170\.2:80"):
             await fabric.listener(namespace, LINK_LOCAL_ADDRESS, 80)
     (await fabric.listener(namespace, LINK_LOCAL_ADDRESS, 80)).close()
+
+
+async def test_an_address_is_claimed_until_it_is_released(rig: MemoryRig | LinuxRig) -> None:
+    fabric = rig.fabric()
+    await fabric.open()
+    await fabric.claim("172.31.0.9")
+    await fabric.claim("172.31.0.9")
+    await fabric.claim("172.31.0.8")
+    assert await fabric.claimed() == ["172.31.0.8", "172.31.0.9"]
+    assert await fabric.attached() == []
+    with pytest.raises(AddressInUse):
+        await fabric.attach(rig.namespace(), interface(9))
+    await fabric.release("172.31.0.9")
+    await fabric.release("172.31.0.9")
+    assert await fabric.claimed() == ["172.31.0.8"]
+    await fabric.attach(rig.namespace(), interface(9))
+    with pytest.raises(AddressInUse):
+        await fabric.claim("172.31.0.9")
+
+
+async def test_claims_are_the_servers_own_and_outlive_it(rig: MemoryRig | LinuxRig) -> None:
+    mine, other = rig.fabric("one"), rig.fabric("two")
+    await mine.claim("172.31.0.9")
+    with pytest.raises(AddressInUse):
+        await other.claim("172.31.0.9")
+    await other.release("172.31.0.9")
+    again = rig.fabric("one")
+    assert await again.claimed() == ["172.31.0.9"]
+    assert await other.claimed() == []
+    await other.remove_owned()
+    assert await again.claimed() == ["172.31.0.9"]
+    await again.remove_owned()
+    assert await mine.claimed() == []

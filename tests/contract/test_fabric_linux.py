@@ -352,3 +352,21 @@ async def test_fifty_attachments(linux: LinuxRig) -> None:
         f"list 50: {1000 * listed:.1f} ms; remove 50 and close: {1000 * removed:.0f} ms"
     )
     assert milliseconds[25] < 50
+
+
+async def test_tasks_and_the_machine_reach_a_claimed_address_and_nobody_else_does(linux: LinuxRig) -> None:
+    mine, other = linux.fabric("one"), linux.fabric("two")
+    await mine.claim("172.31.0.8")  # before the fabric opens, as after a restart
+    await mine.open()
+    await other.open()
+    await mine.claim("172.31.0.9")
+    task, foreign = linux.namespace(), linux.namespace()
+    await mine.attach(task, interface(5))
+    await other.attach(foreign, interface(6))
+    for address in ("172.31.0.8", "172.31.0.9"):
+        with server(linux.machine, address):
+            assert ask(task, address) == "172.31.0.5"
+            assert ask(linux.machine, address) == address
+            for stranger in (linux.world, foreign):
+                with pytest.raises(TimeoutError):
+                    ask(stranger, address, patience=SILENCE)

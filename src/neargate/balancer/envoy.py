@@ -40,7 +40,7 @@ class EnvoyBalancer:
 
     def __init__(self, directory: Path, owner: str) -> None:
         self._files = _Files(directory)
-        self._process = EnvoyProcess(directory, owner)
+        self.process = EnvoyProcess(directory, owner)
         self._one_at_a_time = asyncio.Lock()
         self._tcp: frozenset[str] = frozenset()
         self._last: Documents | None = None  # what is in effect, as far as this process made it so
@@ -53,13 +53,13 @@ class EnvoyBalancer:
             self._tcp = frozenset(
                 pool.group.key for pool in traffic.pools.values() if pool.group.protocol not in WEB
             )
-            if self._process.runs:
+            if self.process.runs:
                 pass
-            elif await self._process.adopt():
+            elif await self.process.adopt():
                 self._files.compare(await self._state())
             else:
                 self._files.write_all(made)
-                await self._process.start()
+                await self.process.start()
                 self._last = None
             self._served.set()
             if made != self._last:
@@ -113,13 +113,13 @@ class EnvoyBalancer:
             raise BalancerFailure(f"Envoy has not taken up {', '.join(sorted(wanted))}.") from None
 
     async def _state(self) -> Mapping[str, str]:
-        return await self._process.admin.statistics(_WATCHED)
+        return await self.process.admin.statistics(_WATCHED)
 
     async def _refusal(self) -> str:
         """What Envoy says about the documents that it refused."""
         said: list[str] = []
         for kind in ("dynamic_listeners", "dynamic_active_clusters"):
-            dump = await self._process.admin.document(f"/config_dump?resource={kind}")
+            dump = await self.process.admin.document(f"/config_dump?resource={kind}")
             for config in dump.get("configs", ()):
                 details = config.get("error_state", {}).get("details")
                 if details:
@@ -127,14 +127,14 @@ class EnvoyBalancer:
         return "Envoy refused: " + ("; ".join(said) or "it does not say why")
 
     async def door(self, wanted: int) -> int:
-        if await self._process.adopt() and wanted in await self._own_doors():
+        if await self.process.adopt() and wanted in await self._own_doors():
             return wanted
         return _free_port(wanted)
 
     async def _own_doors(self) -> set[int]:
         """The ports of the loopback address on which Envoy listens."""
         try:
-            answer = await self._process.admin.document("/listeners?format=json")
+            answer = await self.process.admin.document("/listeners?format=json")
         except NotAnswering:
             return set()
         addresses = [each["local_address"]["socket_address"] for each in answer.get("listener_statuses", ())]
@@ -143,7 +143,7 @@ class EnvoyBalancer:
     async def in_flight(self) -> Mapping[tuple[str, str, int], int]:
         found: dict[tuple[str, str, int], int] = {}
         try:
-            answer = await self._process.admin.document("/clusters?format=json")
+            answer = await self.process.admin.document("/clusters?format=json")
         except NotAnswering:
             return found
         for cluster in answer.get("cluster_statuses", ()):
@@ -156,25 +156,25 @@ class EnvoyBalancer:
         return found
 
     async def counters(self) -> Counters:
-        began = self._process.began()
+        began = self.process.began()
         try:
-            said = await self._process.admin.statistics(rf"^{COUNTED}\.")
+            said = await self.process.admin.statistics(rf"^{COUNTED}\.")
         except NotAnswering:
             return Counters("")
         return Counters(began, counts(said))
 
     async def lost(self) -> None:
         await self._served.wait()
-        await self._process.ended()
+        await self.process.ended()
 
     async def stop(self) -> None:
         self._served.clear()
-        await self._process.stop()
+        await self.process.stop()
         self._files.remove()
 
     def leave(self) -> None:
         """The server ends, and what is served goes on."""
-        self._process.leave()
+        self.process.leave()
 
 
 def counts(said: Mapping[str, str]) -> tuple[Count, ...]:

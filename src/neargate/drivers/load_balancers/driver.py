@@ -71,7 +71,12 @@ class LoadBalancerDriver:
                 group.create_task(self._keep_alive())
                 group.create_task(self._queue.serve(self._store, KINDS, lambda kind, key: _ALL, (_ALL,)))
         finally:
-            await self._checks.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """Stop working; what is served goes on."""
+        await self._queue.close()
+        await self._checks.close()
 
     async def _keep_alive(self) -> None:
         """A balancer that ended by itself is put up again at once."""

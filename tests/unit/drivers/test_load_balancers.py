@@ -1,0 +1,280 @@
+"""The driver of load balancers over the real API and store, with a balancer, a fabric and targets in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import attrs
+import pytest
+
+from neargate.balancer.memory import Answer, Machine, MemoryBalancer
+from neargate.drivers.load_balancers import LoadBalancerDriver
+from neargate.fabric.memory import Machine as Network
+from neargate.fabric.memory import MemoryFabric
+from neargate.model.balancer import BalancerUnavailable, Traffic
+from neargate.model.elbv2 import HealthCheck, LoadBalancer, Target
+from neargate.planners.listener_rules import Asked
+from neargate.planners.target_health import FAILED, Outcome, passed
+from tests.unit.services.cloud import Cloud, cloud
+
+pytestmark = pytest.mark.anyio
+
+HOST = "172.31.0.9"
+
+
+async def _hello(_asked: Asked) -> Answer:
+    return Answer(200, "hello")
+
+
+class Site:
+    """A load balancer on port 80 with one target group; each of its targets passes its checks unless it is ill."""
+
+    def __init__(self, aws: Cloud, pace: str = "local") -> None:
+        self.aws = aws
+        self.machine = Machine()
+        self.network = Network()
+        self.balancer = MemoryBalancer(self.machine)
+        self.ill: set[str] = set()
+        self.probed: list[str] = []
+        fabric = MemoryFabric("site", self.network)
+        self.driver = LoadBalancerDriver(aws.store, aws.clock, pace, self.balancer, fabric, self._probe)
+        self.group = self.arn = ""
+
+    async def _probe(self, address: str, port: int, check: HealthCheck) -> Outcome:
+        self.probed.append(f"{address}:{port}")
+        return FAILED if address in self.ill else passed()
+
+    async def call(self, operation: str, service: str = "elbv2", **request: Any) -> dict[str, Any]:
+        return await self.aws.dispatcher.call(self.aws.caller, service, operation, request)
+
+    async def build(self) -> None:
+        subnets = (await self.call("DescribeSubnets", "ec2"))["Subnets"][:2]
+        ids = [subnet["SubnetId"] for subnet in subnets]
+        self.arn = (await self.call("CreateLoadBalancer", Name="web", Subnets=ids))["LoadBalancers"][0][
+            "LoadBalancerArn"
+        ]
+        made = await self.call(
+            "CreateTargetGroup",
+            Name="web",
+            Protocol="HTTP",
+            Port=80,
+            VpcId=subnets[0]["VpcId"],
+            TargetType="ip",
+        )
+        self.group = made["TargetGroups"][0]["TargetGroupArn"]
+        await self.call(
+            "CreateListener",
+            LoadBalancerArn=self.arn,
+            Protocol="HTTP",
+            Port=80,
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": self.group}],
+        )
+
+    async def register(self, *addresses: str) -> None:
+        for address in addresses:
+            self.machine.targets[address, 80] = _hello
+        # Zone "all" serves wherever the load balancer is.
+        await self.call("RegisterTargets", TargetGroupArn=self.group, Targets=[{"Id": a} for a in addresses])
+
+    async def health(self) -> dict[str, str]:
+        found = await self.call("DescribeTargetHealth", TargetGroupArn=self.group)
+        return {
+            each["Target"]["Id"]: each["TargetHealth"]["State"] for each in found["TargetHealthDescriptions"]
+        }
+
+    async def settle(self) -> float | None:
+        """Reconcile until two runs change nothing more, and the checks that are due have been made."""
+        quiet = 0
+        while True:
+            before = self.records()
+            again = await self.driver.reconcile("all")
+            for _ in range(20):
+                await asyncio.sleep(0)
+            await self.aws.store.write(lambda tx: None)  # after the writes of the checks
+            quiet = quiet + 1 if self.records() == before else 0
+            if quiet == 2:
+                return again
+
+    def records(self) -> list[object]:
+        return self.aws.store.read(lambda view: [*view.scan(LoadBalancer), *view.scan(Target)])
+
+    def record(self) -> LoadBalancer:
+        (found,) = self.aws.store.read(lambda view: view.scan(LoadBalancer))
+        return found
+
+    async def ask(self) -> int:
+        one = self.record()
+        return (await self.balancer.ask(Asked(host=one.dns_name, port=one.published[0].port))).status
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    with cloud() as aws:
+        made = Site(aws)
+        await made.build()
+        yield made
+        await made.driver.close()
+
+
+async def test_a_load_balancer_becomes_active_with_its_addresses_and_its_door(site: Site) -> None:
+    assert site.record().state == "provisioning"
+    await site.settle()
+    one = site.record()
+    assert (one.state, one.reason) == ("active", "")
+    assert [(each.listener_port, each.address, each.port) for each in one.published] == [
+        (80, "127.0.0.1", 80)
+    ]
+    assert set(site.network.claims) == {each.ip for each in one.interfaces}
+    assert await site.ask() == 503
+
+
+async def test_one_without_listeners_is_active_too() -> None:
+    with cloud() as aws:
+        site = Site(aws)
+        subnets = [each["SubnetId"] for each in (await site.call("DescribeSubnets", "ec2"))["Subnets"][:2]]
+        await site.call("CreateLoadBalancer", Name="bare", Subnets=subnets)
+        await site.settle()
+        assert site.record().state == "active"
+        await site.driver.close()
+
+
+async def test_a_port_that_is_taken_is_exchanged_and_recorded(site: Site) -> None:
+    site.machine.taken.add(80)
+    await site.settle()
+    (published,) = site.record().published
+    assert (published.listener_port, published.port) == (80, 49152)
+    assert await site.ask() == 503
+
+
+async def test_a_target_is_checked_at_once_and_gets_requests(site: Site) -> None:
+    await site.settle()
+    await site.register(HOST)
+    await site.settle()
+    assert await site.health() == {HOST: "healthy"}
+    assert site.probed == [f"{HOST}:80"]
+    assert await site.ask() == 200
+
+
+async def test_only_the_healthy_ones_get_requests(site: Site) -> None:
+    site.ill = {"172.31.0.10"}
+    await site.register(HOST, "172.31.0.10")
+    await site.settle()
+    assert await site.health() == {HOST: "healthy", "172.31.0.10": "initial"}
+    del site.machine.targets["172.31.0.10", 80]
+    assert [await site.ask() for _ in range(4)] == [200] * 4
+
+
+async def test_a_target_that_nothing_runs_on_drains_at_once(site: Site) -> None:
+    await site.register(HOST, "172.31.0.10")
+    await site.settle()
+    await site.call("DeregisterTargets", TargetGroupArn=site.group, Targets=[{"Id": HOST}])
+    assert (await site.health())[HOST] == "draining"
+    await site.settle()
+    assert await site.health() == {"172.31.0.10": "healthy"}
+
+
+async def test_a_target_drains_until_its_last_request_has_ended(site: Site) -> None:
+    let = asyncio.Event()
+
+    async def slow(_asked: Asked) -> Answer:
+        await let.wait()
+        return Answer(200, "late")
+
+    await site.register(HOST)
+    site.machine.targets[HOST, 80] = slow
+    await site.settle()
+    request = asyncio.create_task(site.ask())
+    await asyncio.sleep(0)
+    await site.call("DeregisterTargets", TargetGroupArn=site.group, Targets=[{"Id": HOST}])
+    again = await site.settle()
+    assert await site.health() == {HOST: "draining"}
+    assert again is not None
+    assert await site.ask() == 503
+    let.set()
+    assert await request == 200
+    await site.settle()
+    assert await site.health() == {}
+
+
+async def test_draining_ends_with_the_delay_whatever_runs(site: Site) -> None:
+    async def never(_asked: Asked) -> Answer:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    await site.register(HOST)
+    site.machine.targets[HOST, 80] = never
+    await site.settle()
+    request = asyncio.create_task(site.ask())
+    await asyncio.sleep(0)
+    await site.call("DeregisterTargets", TargetGroupArn=site.group, Targets=[{"Id": HOST}])
+    site.aws.clock.advance(299.0)
+    await site.settle()
+    assert await site.health() == {HOST: "draining"}
+    site.aws.clock.advance(1.0)
+    await site.settle()
+    assert await site.health() == {}
+    request.cancel()
+
+
+async def test_at_aws_pace_the_whole_delay_passes() -> None:
+    with cloud() as aws:
+        site = Site(aws, "aws")
+        await site.build()
+        await site.register(HOST)
+        await site.settle()
+        await site.call("DeregisterTargets", TargetGroupArn=site.group, Targets=[{"Id": HOST}])
+        assert await site.settle() == aws.clock.now() + 300.0
+        assert await site.health() == {HOST: "draining"}
+        aws.clock.advance(300.0)
+        await site.settle()
+        assert await site.health() == {}
+        await site.driver.close()
+
+
+async def test_nothing_is_left_when_the_last_load_balancer_is_gone(site: Site) -> None:
+    await site.register(HOST)
+    await site.settle()
+    await site.call("DeleteLoadBalancer", LoadBalancerArn=site.arn)
+    await site.settle()
+    assert site.network.claims == {}
+    assert site.machine.traffic is None
+
+
+async def test_without_a_balancer_it_fails_with_the_next_step(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def missing(traffic: Traffic) -> None:
+        raise BalancerUnavailable("Load balancers need Envoy, which is not installed.", "Run: pip install it")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site.balancer, "apply", missing)
+        again = await site.settle()
+    one = site.record()
+    assert (one.state, one.reason) == (
+        "failed",
+        "Load balancers need Envoy, which is not installed. Run: pip install it",
+    )
+    assert again == site.aws.clock.now() + 30.0
+    await site.settle()
+    assert site.record().state == "active"
+
+
+async def test_an_address_that_somebody_has_is_done_without(site: Site) -> None:
+    taken, free = (each.ip for each in site.record().interfaces)
+    await MemoryFabric("other", site.network).claim(taken)
+    await site.settle()
+    assert site.machine.traffic is not None
+    (one,) = site.machine.traffic.served
+    assert one.addresses == (free,)
+    assert site.record().state == "active"
+
+
+async def test_what_the_driver_records_leaves_the_rest_of_the_record_alone(site: Site) -> None:
+    before = site.record()
+    await site.call("AddTags", ResourceArns=[site.arn], Tags=[{"Key": "a", "Value": "b"}])
+    await site.settle()
+    after = site.record()
+    assert after.tags == {"a": "b"}
+    assert attrs.evolve(after, tags={}, state=before.state, published=()) == before
