@@ -25,7 +25,7 @@ from neargate.data_directory import DataDirectory
 from neargate.gateway.api import DEFAULT_ACCOUNT, DEFAULT_REGION, Api, root
 from neargate.gateway.front import AsgiApp, Front
 from neargate.gateway.later import Later
-from neargate.gateway.one_write import OneWriteProtocol
+from neargate.gateway.one_write import OneWriteProtocol, websocket_protocol
 from neargate.gateway.own_api import OwnApi
 from neargate.model.operations import Settings
 from neargate.model.records import Json
@@ -232,7 +232,8 @@ def _uvicorn(app: Any) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         http=OneWriteProtocol,
-        ws="none",
+        ws=websocket_protocol,  # type: ignore[arg-type]
+        ws_per_message_deflate=False,
         lifespan="off",
         interface="asgi3",
         access_log=False,

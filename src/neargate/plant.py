@@ -18,10 +18,12 @@ import structlog
 from neargate.data_directory import DataDirectory
 from neargate.drivers.alarms import AlarmDriver
 from neargate.drivers.ecs import ServiceDriver, TaskDriver, TaskMetadata, TaskNames
+from neargate.drivers.ecs.exec_sessions import ExecSessions
 from neargate.drivers.housekeeping import Housekeeping
 from neargate.drivers.pipelines import PipelineDriver
 from neargate.drivers.stacks import StackDriver
 from neargate.fabric.linux import LinuxFabric
+from neargate.gateway.data_channel import DataChannels
 from neargate.gateway.front import Front
 from neargate.gateway.link_local import LinkLocal
 from neargate.gateway.name_server import NameServer
@@ -161,10 +163,17 @@ class Plant:
             directory=self.data.volumes,
         )
 
-        async with asyncio.TaskGroup() as group:
-            group.create_task(services.run())
-            group.create_task(tasks.run())
-            group.create_task(self._run_builds(owner, finder, runtime, fabric, link_local))
+        sessions = ExecSessions(self.store, self.dispatcher, self.clock, runtime)
+        await sessions.end_all()
+        channels = self.front.websockets = DataChannels(sessions, self.store, self.clock, self.ids)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(services.run())
+                group.create_task(tasks.run())
+                group.create_task(self._run_builds(owner, finder, runtime, fabric, link_local))
+        finally:
+            self.front.websockets = None
+            await channels.close()
 
     async def _run_builds(
         self,

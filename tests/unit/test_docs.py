@@ -24,6 +24,7 @@ CHECKS = ".ci/run"  # every check and every test, on a fresh machine
 RUN_AS_A_WHOLE = {
     "aws-cli.md": f"{WALK}::test_the_aws_cli_guide_from_top_to_bottom",
     "cloudformation.md": f"{WALK}::test_the_cloudformation_guide_from_top_to_bottom",
+    "exec.md": "tests/acceptance/test_exec.py::test_the_exec_guide_from_top_to_bottom",
     "getting-started.md": f"{WALK}::test_the_first_guide_from_top_to_bottom",
 }
 

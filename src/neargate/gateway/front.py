@@ -3,6 +3,7 @@
 /_neargate/…   Neargate's own: health, adoption of ids, sources, progress
 /v2/…          the OCI registry behind ECR
 /git/…         git over HTTP
+/v1/data-channel/…   Session Manager's websockets (`websockets`, which comes with the engine)
 anything else  the AWS API
 """
 
@@ -28,6 +29,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 
+DATA_CHANNEL = "/v1/data-channel/"
+
 SPOOL_ABOVE = 256 * 1024  # bytes; larger object uploads go to disk as they arrive
 LONGEST_BODY = 64 * 1024 * 1024  # bytes of an API request that is not an object upload
 _CHUNK = 256 * 1024
@@ -48,10 +51,15 @@ class Front:
         self._api = api
         self._blobs = blobs
         self._mounts = mounts
+        self.websockets: AsgiApp | None = None
+        """Answers every websocket; without it there is none here."""
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
+            return
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
             return
         if scope["type"] != "http":
             return
@@ -78,6 +86,14 @@ class Front:
             log.debug("client.left", path=path)
         except asyncio.CancelledError:
             log.debug("request.cancelled", path=path)  # the server stops while a client waits
+
+    async def _websocket(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        wanted = str(scope["path"]).startswith(DATA_CHANNEL) and foreign_page(_headers(scope)) is None
+        if self.websockets is None or not wanted:
+            await receive()
+            await send({"type": "websocket.close"})  # before it was accepted: 403
+            return
+        await self.websockets(scope, receive, send)
 
     async def _refuse(self, error: AwsError, scope: AsgiScope, send: Send) -> None:
         """Answer without having looked at what the request is about."""

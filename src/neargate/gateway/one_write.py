@@ -14,6 +14,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 _HOLD = 64 * 1024  # bytes; more than that is not held back, so that a slow reader is felt at once
 
 
+def websocket_protocol(**arguments: Any) -> asyncio.Protocol:
+    """For `uvicorn.Config(ws=websocket_protocol)`: the library is loaded by the first websocket there is."""
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+    return WebSocketsSansIOProtocol(**arguments)
+
+
 class OneWriteProtocol(HttpToolsProtocol):
     """For `uvicorn.Config(http=OneWriteProtocol)`."""
 

@@ -286,6 +286,37 @@ class EngineInfo:
     memory_mib: int
 
 
+class Terminal(Protocol):
+    """A command that runs inside a container while somebody reads and writes it. Used by one task at a time."""
+
+    async def read(self) -> tuple[Stream, bytes]:
+        """The next bytes that the command wrote; empty once it has ended and everything was read.
+
+        With a TTY all of it is `stdout`. Raises `EngineUnavailable` where the engine goes away.
+        """
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Bytes for its standard input; what comes after its end is dropped."""
+        ...
+
+    async def end_input(self) -> None:
+        """Its standard input ends. With a TTY only the terminal itself can say so (Ctrl-D): nothing happens."""
+        ...
+
+    async def resize(self, columns: int, rows: int) -> None:
+        """The terminal's size from now on; nothing happens without a TTY, or after its end."""
+        ...
+
+    async def exit_code(self) -> int:
+        """How it ended; to be asked after the last `read`. 128 + signal for a death by signal."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of it; where it still runs, it and its process group are killed. Closing twice is fine."""
+        ...
+
+
 class Runtime(Protocol):
     """Runs containers. Every verb may raise `EngineUnavailable`; what else it raises stands at the verb.
 
@@ -365,6 +396,22 @@ class Runtime(Protocol):
 
         Output is stdout and stderr as they came, at most 64 KiB from the end. Raises `NoSuchContainer`,
         `StartFailed` where the container does not run.
+        """
+        ...
+
+    async def attach(
+        self,
+        container_id: str,
+        argv: tuple[str, ...],
+        *,
+        tty: bool = True,
+        environment: Mapping[str, str] | None = None,
+        user: str = "",
+    ) -> Terminal:
+        """Start a command inside, for somebody to talk with; the caller closes it.
+
+        Raises `NoSuchContainer`; `StartFailed` where the container does not run or the program does not exist
+        (Podman tells that by an exit code of 126 or 127 instead).
         """
         ...
 

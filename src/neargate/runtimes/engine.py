@@ -32,10 +32,12 @@ from neargate.model.runtime import (
     Sandbox,
     SandboxSpec,
     StartFailed,
+    Terminal,
 )
 from neargate.runtimes.cgroups import CgroupTree, MemoryKills
 from neargate.runtimes.container_logs import Position, follow_file, frames, lines_of_frames
 from neargate.runtimes.engine_connection import EngineConnection, Locate, Refused, json_lines
+from neargate.runtimes.engine_exec import attach, create_exec, kill_exec
 from neargate.runtimes.event_hub import EventHub
 from neargate.runtimes.file_watch import FileWatch
 from neargate.runtimes.hard_limits import hard_limits
@@ -272,27 +274,15 @@ class EngineRuntime:
         user: str = "",
         timeout: float | None = None,  # noqa: ASYNC109 — more than a cancellation: the command is killed
     ) -> ExecResult:
-        body: dict[str, Any] = {
-            "AttachStdout": True,
-            "AttachStderr": True,
-            "Cmd": list(argv),
-            "Env": [f"{name}={value}" for name, value in (environment or {}).items()],
-        }
-        if user:
-            body["User"] = user
-        try:
-            created = await self.connection.json("POST", f"containers/{container_id}/exec", body=body)
-        except Refused as error:
-            if error.status == 404:
-                raise NoSuchContainer(container_id) from error
-            raise StartFailed(error.message) from error
-        session: str = created["Id"]
+        session = await create_exec(
+            self.connection, container_id, argv, tty=False, stdin=False, environment=environment, user=user
+        )
         output = bytearray()
         try:
             async with asyncio.timeout(timeout):
                 await self._run(session, output)
         except TimeoutError:
-            await self._kill_exec(session)
+            await kill_exec(self.connection, session)
             return ExecResult(None, output.decode(errors="replace"))
         except Refused as error:
             # Docker: 126 or 127 by its text; Podman says nothing but 127
@@ -312,16 +302,19 @@ class EngineRuntime:
             except ConnectionError as error:
                 raise EngineUnavailable(f"The engine broke off an exec: {error}.", "Try again.") from error
 
-    async def _kill_exec(self, session: str) -> None:
-        """Neither engine's API can; the command and its process group are processes of this machine."""
-        shown = await self.connection.json("GET", f"exec/{session}/json")
-        if not shown["Running"] or not shown["Pid"]:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.getpgid(shown["Pid"]) == shown["Pid"]:
-                os.killpg(shown["Pid"], signals.SIGKILL)
-            else:
-                os.kill(shown["Pid"], signals.SIGKILL)
+    async def attach(
+        self,
+        container_id: str,
+        argv: tuple[str, ...],
+        *,
+        tty: bool = True,
+        environment: Mapping[str, str] | None = None,
+        user: str = "",
+    ) -> Terminal:
+        session = await create_exec(
+            self.connection, container_id, argv, tty=tty, stdin=True, environment=environment, user=user
+        )
+        return await attach(self.connection, session, tty=tty)
 
     # Following
 

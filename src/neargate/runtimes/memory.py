@@ -33,9 +33,11 @@ from neargate.model.runtime import (
     SandboxSpec,
     StartFailed,
     Stream,
+    Terminal,
 )
 from neargate.runtimes.container_logs import Position, Stamps
 from neargate.runtimes.labelled import Labelled
+from neargate.runtimes.memory_terminal import Conversation, MemoryTerminal, Screen
 from neargate.runtimes.payloads import with_tag
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -69,13 +71,15 @@ class World:
     """Everything that outlives a server: images, sandboxes, containers.
 
     `programs` tells what an argument vector (entrypoint and command together) does; where none is given for
-    it, `default` runs. `commands` does the same for exec by its first word. `registry` holds what can be pulled.
+    it, `default` runs. `commands` does the same for exec by its first word, `conversations` for what somebody
+    talks with. `registry` holds what can be pulled.
     """
 
     clock: Clock = attrs.field(factory=WallClock)
     sleep: Sleep = asyncio.sleep
     programs: dict[tuple[str, ...], Program] = attrs.field(factory=dict)
     commands: dict[str, Command] = attrs.field(factory=dict)
+    conversations: dict[str, Conversation] = attrs.field(factory=dict)
     default: Program = attrs.field(factory=lambda: serves())
     images: dict[str, ImageInfo] = attrs.field(factory=dict)
     registry: dict[str, ImageInfo] = attrs.field(factory=dict)
@@ -453,6 +457,23 @@ class MemoryRuntime:
         finally:
             for each in waited:
                 each.cancel()
+
+    async def attach(
+        self,
+        container_id: str,
+        argv: tuple[str, ...],
+        *,
+        tty: bool = True,
+        environment: Mapping[str, str] | None = None,
+        user: str = "",
+    ) -> Terminal:
+        process = self._process(container_id)
+        if process.state.status != "running":
+            raise StartFailed(f"{process.spec.name} is not running.")
+        conversation = self.world.conversations.get(argv[0])
+        if conversation is None:
+            raise StartFailed(f'exec: "{argv[0]}": executable file not found in $PATH')
+        return MemoryTerminal(Screen(tty, user), conversation, process.over)
 
     async def list(self, labels: Mapping[str, str]) -> list[ContainerState]:
         return [process.state for process in self.world.labelled.find(labels)]

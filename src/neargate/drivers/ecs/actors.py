@@ -31,3 +31,13 @@ def execution(task: Task, region: str | None = None) -> Caller:
         role=role,
         via=TASKS,
     )
+
+
+def in_role(task: Task, role: str) -> Caller:
+    """What runs inside a task, in the task's own role."""
+    return Caller(
+        account=task.account,
+        region=task.region,
+        principal=f"arn:aws:sts::{task.account}:assumed-role/{role.rsplit('/', 1)[-1]}/{task.id}",
+        role=role,
+    )

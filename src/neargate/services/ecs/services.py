@@ -12,6 +12,7 @@ from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.services.ecs import capacity, deployments, load_balancers, service_registries, service_rules
+from neargate.services.ecs.execute_command import check_service_role
 from neargate.services.ecs.lookup import (
     client_error,
     digest,
@@ -48,6 +49,8 @@ def create_service(cx: Context, request: Json) -> Json:
         raise invalid("TaskDefinition should not be null or empty.")
     launch_type, strategy = capacity.chosen("CreateService", cluster, request)
     definition = runnable_definition(cx, request["taskDefinition"])
+    if request.get("enableExecuteCommand"):
+        check_service_role(definition.task_role, "created")
     place = checked_place(cx, request.get("networkConfiguration"))
     service_rules.check_role(request)
     _check_rebalancing(request.get("availabilityZoneRebalancing"), request.get("deploymentConfiguration"))
@@ -124,6 +127,8 @@ def update_service(cx: Context, request: Json) -> Json:
     changed = _changed(service, request)
     target = _target(cx, service, request)
     changed = attrs.evolve(changed, load_balancers=target.load_balancers)
+    if request.get("enableExecuteCommand"):
+        check_service_role(runnable_definition(cx, target.task_definition).task_role, "updated")
     current = _current_target(service)
     if target != current or request.get("forceNewDeployment"):
         zones = checked_place(cx, target.network).zones.values()

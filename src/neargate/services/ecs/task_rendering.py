@@ -98,8 +98,23 @@ def _container(task: Task, container: TaskContainer) -> Json:
         "cpu": container.cpu,
         "memory": container.memory,
         "memoryReservation": container.memory_reservation,
+        "managedAgents": [_exec_agent(task, container)] if task.enable_execute_command else None,
     }
     return {member: value for member, value in answer.items() if value is not None}
+
+
+def _exec_agent(task: Task, container: TaskContainer) -> Json:
+    """The agent of ECS Exec, which lives as long as its container runs."""
+    if container.status == "RUNNING" and task.desired_status == "RUNNING":
+        return {
+            "name": "ExecuteCommandAgent",
+            "lastStatus": "RUNNING",
+            "lastStartedAt": container.started,
+        }
+    return {
+        "name": "ExecuteCommandAgent",
+        "lastStatus": "PENDING" if container.status == "PENDING" else "STOPPED",
+    }
 
 
 def _container_status(task: Task, container: TaskContainer) -> str:

@@ -11,6 +11,7 @@ from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.planners import task_definition_fargate as fargate
 from neargate.services.ecs import capacity
+from neargate.services.ecs.execute_command import check_task_role
 from neargate.services.ecs.lookup import (
     digest,
     find_service,
@@ -90,6 +91,8 @@ def _wanted(cx: Context, cluster: Cluster, definition: TaskDefinition, request: 
         given = {**given, **managed_tags(cluster.name)}
     overrides = request.get("overrides") or {}
     _check_overrides(definition, overrides)
+    if request.get("enableExecuteCommand"):
+        check_task_role(overrides.get("taskRoleArn") or definition.task_role)
     return Wanted(
         cluster=cluster.name,
         definition=definition,

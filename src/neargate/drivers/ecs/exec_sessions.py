@@ -1,0 +1,176 @@
+"""Sessions of Session Manager with the containers of tasks: who may open one, what it runs, where its transcript goes.
+
+The command is no child of the server, but its terminal is: a session ends with the server that opened it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import shlex
+from collections.abc import Callable
+
+import attrs
+import structlog
+
+from neargate.drivers.ecs import actors
+from neargate.model.ecs import Task
+from neargate.model.errors import AwsError
+from neargate.model.operations import Caller
+from neargate.model.ports import Clock, Store
+from neargate.model.records import Json, Tx
+from neargate.model.runtime import NoSuchContainer, Runtime, RuntimeFailure, StartFailed, Terminal
+from neargate.model.ssm_sessions import Session
+from neargate.services.dispatch import Dispatcher
+
+log = structlog.get_logger()
+
+_ROOT = "0"
+"""Whatever user a task definition names: commands of ECS Exec run as root."""
+
+_LONGEST_EVENT = 200_000
+_MISSING = re.compile(r'exec: "[^"]*": [^:\n]*')
+_ENGINE_MISSING = re.compile(rb"\AError: .*exec failed.*OCI ", re.DOTALL)
+_NOT_RUN = (126, 127)
+"""The exit codes with which Podman says that a program could not be run."""
+
+
+class Refused(Exception):
+    """A session that cannot be opened; the text is for whoever wanted it."""
+
+
+class ExecSessions:
+    """Opens the terminals of recorded sessions."""
+
+    def __init__(self, store: Store, dispatcher: Dispatcher, clock: Clock, runtime: Runtime) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._runtime = runtime
+
+    async def end_all(self) -> None:
+        """At a start: what a former server had open is over."""
+        now = self._clock.now()
+
+        def write(tx: Tx) -> None:
+            for session in tx.scan(Session):
+                if session.ended is None:
+                    tx.put(attrs.evolve(session, ended=now))
+
+        if self._store.read(lambda view: any(s.ended is None for s in view.scan(Session))):
+            await self._store.write(write)
+
+    def check(self, session_id: str, token: str) -> Session:
+        """The session, where it is alive and the token is its. Raises Refused."""
+        session = self._store.read(lambda view: view.get(Session, session_id))
+        if session is None or not hmac.compare_digest(session.token.encode(), token.encode()):
+            raise Refused("The token of this session is not valid.")
+        if not session.alive(self._clock.now()):
+            raise Refused("Session is already terminated")
+        return session
+
+    def ended(self, session_id: str) -> bool:
+        session = self._store.read(lambda view: view.get(Session, session_id))
+        return session is None or session.ended is not None
+
+    async def begin(self, session: Session, *, tty: bool) -> Terminal:
+        """Run the session's command in its container. Raises Refused."""
+        task = self._store.read(lambda view: view.get(Task, session.task_key))
+        container = next((c for c in task.containers if c.name == session.container), None) if task else None
+        if container is None or container.status != "RUNNING":
+            raise Refused(f"The container {session.container} does not run any more.")
+        try:
+            argv = tuple(shlex.split(session.command))
+        except ValueError as error:
+            raise Refused(f"Unable to start command: Failed to parse commands input: {error}") from error
+        try:
+            terminal = await self._runtime.attach(
+                container.runtime_id,
+                argv,
+                tty=tty,
+                environment={"TERM": "xterm-256color", "LANG": "C.UTF-8"} if tty else None,
+                user=_ROOT,
+            )
+        except StartFailed as error:
+            raise Refused(unable(str(error))) from error
+        except NoSuchContainer as error:
+            raise Refused(f"The container {session.container} does not run any more.") from error
+        except RuntimeFailure as error:
+            raise Refused(str(error)) from error
+        await self._update(session.id, lambda now, known: attrs.evolve(known, connected=now))
+        return terminal
+
+    async def finish(self, session: Session, transcript: bytes) -> None:
+        """Record the end, and put the transcript where it belongs."""
+        await self._update(session.id, lambda now, known: attrs.evolve(known, ended=now))
+        task = self._store.read(lambda view: view.get(Task, session.task_key))
+        if task is None or task.task_role is None or not transcript:
+            return
+        caller = actors.in_role(task, task.task_role)
+        try:
+            if session.log_group:
+                await self._to_logs(caller, session, transcript)
+            if session.bucket:
+                key = "/".join(part for part in (session.prefix.strip("/"), f"{session.id}.log") if part)
+                request: Json = {"Bucket": session.bucket, "Key": key, "Body": transcript}
+                await self._rights(task, "s3:PutObject", f"arn:aws:s3:::{session.bucket}/{key}")
+                await self._dispatcher.call(caller, "s3", "PutObject", request)
+        except AwsError as error:  # as on AWS, where the agent says so in a log of its own
+            log.warning("exec.transcript-lost", session=session.id, reason=f"{error.code}: {error.message}")
+
+    async def _to_logs(self, caller: Caller, session: Session, transcript: bytes) -> None:
+        group = session.log_group
+        arn = f"arn:aws:logs:{caller.region}:{caller.account}:log-group:{group}:log-stream:{session.id}"
+        task = self._store.read(lambda view: view.get(Task, session.task_key))
+        assert task is not None
+        for action in ("CreateLogStream", "PutLogEvents"):
+            await self._rights(task, f"logs:{action}", arn)
+        stream = {"logGroupName": group, "logStreamName": session.id}
+        await self._dispatcher.call(caller, "logs", "CreateLogStream", stream)
+        text = transcript.decode("utf-8", "replace")
+        now = round(self._clock.now() * 1000)
+        for start in range(0, len(text), _LONGEST_EVENT):
+            events = [{"timestamp": now, "message": text[start : start + _LONGEST_EVENT]}]
+            await self._dispatcher.call(caller, "logs", "PutLogEvents", {**stream, "logEvents": events})
+
+    async def _rights(self, task: Task, action: str, resource: str) -> None:
+        """Raises AccessDeniedException where the task's role does not allow it."""
+        request: Json = {
+            "PolicySourceArn": task.task_role,
+            "ActionNames": [action],
+            "ResourceArns": [resource],
+        }
+        caller = actors.scheduler(task.account, task.region)
+        answer = await self._dispatcher.call(caller, "iam", "SimulatePrincipalPolicy", request)
+        if answer["EvaluationResults"][0]["EvalDecision"] != "allowed":
+            raise AwsError(
+                "AccessDeniedException", f"{task.task_role} may not perform {action} on {resource}"
+            )
+
+    async def _update(self, session_id: str, change: Callable[[float, Session], Session]) -> None:
+        now = self._clock.now()
+
+        def write(tx: Tx) -> None:
+            session = tx.get(Session, session_id)
+            if session is not None and session.ended is None:
+                tx.put(change(now, session))
+
+        await self._store.write(write)
+
+
+def unable(text: str) -> str:
+    """AWS's sentence for a program that cannot be run, around the engine's reason."""
+    found = _MISSING.search(text)
+    return f"Unable to start command: Failed to start pty: {found[0] if found else text}"
+
+
+def engine_refusal(first_output: bytes) -> bool:
+    """Podman tells that a program cannot be run as if the program had: by output, and an exit code of its own."""
+    return _ENGINE_MISSING.match(first_output) is not None
+
+
+def start_error(first_output: bytes, exit_code: int) -> str:
+    """AWS's sentence for such a refusal; "" where the program did run."""
+    if exit_code not in _NOT_RUN or not engine_refusal(first_output):
+        return ""
+    return unable(first_output.decode("utf-8", "replace").strip())
