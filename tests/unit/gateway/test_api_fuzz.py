@@ -20,7 +20,8 @@ import pytest
 
 from neargate import services, wire
 from neargate.gateway.api import Api
-from neargate.model.operations import Settings, declared
+from neargate.model.ec2 import default_network
+from neargate.model.operations import Caller, Settings, declared
 from neargate.services.dispatch import Dispatcher
 from neargate.store.blobs import BlobDirectory
 from neargate.store.sqlite import SqliteStore
@@ -196,6 +197,33 @@ THINGS: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
+def balancing(aws: Cloud) -> list[str]:
+    """A load balancer with a listener, a rule and a target; the ARNs that AWS made up."""
+
+    async def make() -> list[str]:
+        network = default_network(ACCOUNT, REGION)
+        caller = Caller(ACCOUNT, REGION, f"arn:aws:iam::{ACCOUNT}:root")
+
+        async def call(operation: str, **request: Any) -> Any:
+            return await aws.dispatcher.call(caller, "elbv2", operation, request)
+
+        where = {"Protocol": "HTTP", "Port": 80}
+        subnets = [subnet.id for subnet in network.subnets[:2]]
+        made = await call("CreateLoadBalancer", Name="thing", Subnets=subnets)
+        balancer = made["LoadBalancers"][0]["LoadBalancerArn"]
+        made = await call("CreateTargetGroup", Name="thing", VpcId=network.vpc.id, TargetType="ip", **where)
+        group = made["TargetGroups"][0]["TargetGroupArn"]
+        await call("RegisterTargets", TargetGroupArn=group, Targets=[{"Id": "172.31.0.9"}])
+        forward = [{"Type": "forward", "TargetGroupArn": group}]
+        made = await call("CreateListener", LoadBalancerArn=balancer, DefaultActions=forward, **where)
+        listener = made["Listeners"][0]["ListenerArn"]
+        path = [{"Field": "path-pattern", "Values": ["/a"]}]
+        made = await call("CreateRule", ListenerArn=listener, Priority=1, Conditions=path, Actions=forward)
+        return [balancer, group, listener, made["Rules"][0]["RuleArn"]]
+
+    return asyncio.run(make())
+
+
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
     with tempfile.TemporaryDirectory() as directory:
@@ -205,7 +233,10 @@ def cloud() -> Iterator[Cloud]:
                 signed(service, clients.request(service, operation, protocol(service), parameters))
             )
             assert answer.status == 200, answer.body
+        arns = balancing(aws)
+        LIKELY.extend(arns)
         yield aws
+        del LIKELY[-len(arns) :]
         aws.store.close()
 
 

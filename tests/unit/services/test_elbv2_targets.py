@@ -132,3 +132,14 @@ def test_an_address_outside_the_vpc_belongs_to_all_zones(elb: Balancing) -> None
     elb.listener(balancer, forward(group))
     elb("RegisterTargets", TargetGroupArn=group, Targets=[{"Id": "10.9.9.9", "AvailabilityZone": "all"}])
     assert elb.health(group) == [("10.9.9.9:80", "initial", "Elb.RegistrationInProgress")]
+
+
+def test_a_group_takes_a_thousand_targets(elb: Balancing) -> None:
+    group = elb.group()
+    ports = [{"Id": INSIDE, "Port": port} for port in range(1, 1001)]
+    elb("RegisterTargets", TargetGroupArn=group, Targets=ports)
+    elb("RegisterTargets", TargetGroupArn=group, Targets=ports[:1])
+    assert elb.refused("RegisterTargets", TargetGroupArn=group, Targets=[{"Id": INSIDE, "Port": 1001}]) == (
+        "TooManyTargets",
+        "You've reached the limit on the number of targets",
+    )

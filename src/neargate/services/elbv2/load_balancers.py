@@ -242,3 +242,19 @@ def modify_load_balancer_attributes(cx: Context, request: Json) -> Json:
     values = attributes.changed(known, balancer.attributes, request, "Load balancer")
     cx.tx.put(attrs.evolve(balancer, attributes=values))
     return attributes.shown(values)
+
+
+@operation("elbv2", "DescribeCapacityReservation", reads=True)
+def describe_capacity_reservation(cx: Context, request: Json) -> Json:
+    """Nothing is reserved here, as on a load balancer of AWS's that was never asked to."""
+    require(cx, LoadBalancer, request["LoadBalancerArn"])
+    return {"CapacityReservationState": []}
+
+
+@operation("elbv2", "ModifyCapacityReservation")
+def modify_capacity_reservation(cx: Context, request: Json) -> Json:
+    """Only the reset of what is not there; this machine has no capacity to set aside."""
+    require(cx, LoadBalancer, request["LoadBalancerArn"])
+    if request.get("MinimumLoadBalancerCapacity"):
+        raise not_implemented("elbv2:ModifyCapacityReservation MinimumLoadBalancerCapacity", "elbv2")
+    return {"CapacityReservationState": []}

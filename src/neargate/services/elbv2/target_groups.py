@@ -131,7 +131,7 @@ def _protocol_version(protocol: str, wanted: str | None) -> str:
                 f"You cannot specify a protocol version for target groups with the {protocol} protocol"
             )
         return ""
-    if wanted not in (None, "HTTP1", "HTTP2", "GRPC"):
+    if wanted and wanted not in ("HTTP1", "HTTP2", "GRPC"):
         raise invalid(f"Protocol version '{wanted}' must be one of '[GRPC, HTTP1, HTTP2]'")
     return wanted or "HTTP1"
 

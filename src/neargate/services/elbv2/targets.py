@@ -14,6 +14,8 @@ from neargate.model.records import Json
 from neargate.services.elbv2.lookup import invalid, require
 from neargate.services.elbv2.usage import enabled_zones, unused
 
+MOST = 1000
+"""Targets of a target group."""
 _PRIVATE = tuple(
     ipaddress.IPv4Network(block)
     for block in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
@@ -25,10 +27,14 @@ def register_targets(cx: Context, request: Json) -> Json:
     """To register a target again changes nothing, unless it is draining: then it starts as a new one."""
     group = require(cx, TargetGroup, request["TargetGroupArn"])
     zones = enabled_zones(cx, group)
-    for address, port, zone in _wanted(cx, group, request["Targets"]):
+    wanted = _wanted(cx, group, request["Targets"])
+    have = {(target.id, target.port) for target in cx.tx.scan(Target, group.key + "/")}
+    if len({*have, *((address, port) for address, port, _ in wanted)}) > MOST:
+        raise AwsError("TooManyTargets", "You've reached the limit on the number of targets")
+    for address, port, zone in wanted:
         key = f"{group.key}/{address}:{port}"
-        have = cx.tx.get(Target, key)
-        if have is not None and have.state != "draining":
+        old = cx.tx.get(Target, key)
+        if old is not None and old.state != "draining":
             continue
         target = Target(
             account=group.account,
