@@ -35,6 +35,7 @@ from neargate.model.operations import Caller
 from neargate.model.ports import Clock, Ids
 from neargate.model.records import Json, Record
 from neargate.model.runtime import EngineUnavailable, NoSuchContainer, Runtime, StartFailed
+from neargate.model.service_connect import ConnectEndpoint
 from neargate.runtimes.ecr_images import EcrImages
 from neargate.runtimes.engine import EngineRuntime
 from neargate.runtimes.git import GitRepositories
@@ -120,9 +121,10 @@ class Plant:
             log.warning("fabric.left-behind", reason=str(failure))
 
     async def _run_balancer(self, owner: str, fabric: LinuxFabric) -> None:
-        """Envoy, and the driver, come with the first load balancer: an idle server does without."""
+        """Envoy, and the driver, come with the first load balancer or Service Connect endpoint: an idle server does
+        without."""
         if not self.data.balancer.exists():
-            await self._first(LoadBalancer)
+            await self._first(LoadBalancer, ConnectEndpoint)
         await asyncio.to_thread(importlib.import_module, "neargate.drivers.load_balancers")
         from neargate.balancer.envoy import EnvoyBalancer
         from neargate.balancer.probe import probe
@@ -208,12 +210,13 @@ class Plant:
         )
         await builds.run()
 
-    async def _first(self, kind: type[Record]) -> None:
-        """Wait until there is, or ever was, a record of this kind."""
+    async def _first(self, *kinds: type[Record]) -> None:
+        """Wait until there is, or ever was, a record of these kinds."""
         recorded = asyncio.Event()
-        unsubscribe = self.store.subscribe(frozenset({kind.KIND}), lambda kind, key: recorded.set())
+        names = frozenset(kind.KIND for kind in kinds)
+        unsubscribe = self.store.subscribe(names, lambda kind, key: recorded.set())
         try:
-            if not self.store.read(lambda view: view.scan(kind)):
+            if not self.store.read(lambda view: any(view.scan(kind) for kind in kinds)):
                 await recorded.wait()
         finally:
             unsubscribe()

@@ -200,6 +200,8 @@ class Deployment:
     """As the API shows them; `targetGroupArn` is the group that this deployment's tasks join."""
     registries: tuple[Json, ...] = ()
     """The serviceRegistries that its tasks register in."""
+    service_connect: Json | None = None
+    """serviceConnectConfiguration, its namespace as an ARN."""
     revision_id: str = ""
     """The service revision and the service deployment that it carries out (their ids in ARNs)."""
     service_deployment_id: str = ""
@@ -274,6 +276,7 @@ class ServiceRevision(_Regional):
     load_balancers: tuple[Json, ...] = ()
     """`targetGroupArn` is the group that this revision's tasks join."""
     registries: tuple[Json, ...] = ()
+    service_connect: Json | None = None
 
     @property
     def key(self) -> str:
@@ -455,6 +458,8 @@ class Task(_Regional):
     """Its places in its service's target groups. The service driver keeps them."""
     registrations: tuple[TaskRegistration, ...] = ()
     """Its places in Cloud Map. The service driver keeps them, too."""
+    connect_namespace: str = ""
+    """The id of the namespace whose Service Connect endpoints it reaches by their names; "" for none."""
     protected_until: float | None = None
     """Until when the service does not stop it to scale in or to roll out."""
     tags: Tags = attrs.field(factory=dict)

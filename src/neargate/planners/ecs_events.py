@@ -70,6 +70,11 @@ def not_registered(service: str, group: str, error: str) -> str:
     return f"(service {service}) failed to register targets in (target-group {group}) with (error {error})"
 
 
+def not_offered(service: str, error: str) -> str:
+    """Neargate's own words."""
+    return f"(service {service}) failed to restore its Service Connect endpoints with (error {error})"
+
+
 def not_discovered(service: str, registry: str, error: str) -> str:
     """Neargate's own words."""
     return (

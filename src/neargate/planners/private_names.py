@@ -116,7 +116,9 @@ def host_name(name: str, wanted: str, domain: str, blocks: Sequence[str]) -> Ans
     `domain` is the VPC's region's (`ec2.internal`).
     """
     found = _HOST.fullmatch(name)
-    if found is not None and name.endswith("." + domain):
+    if name.endswith("." + domain):
+        if found is None:  # `backend` comes as `backend.ec2.internal` first: nobody outside has to be asked
+            return Answer(wanted, exists=False)
         address = found[1].replace("-", ".")
         if not _within(address, blocks):
             return Answer(wanted, exists=False)

@@ -249,7 +249,8 @@ _SERVICE = (
     "AvailabilityZoneRebalancing CapacityProviderStrategy Cluster DeploymentConfiguration DeploymentController "
     "DesiredCount EnableECSManagedTags EnableExecuteCommand ForceNewDeployment HealthCheckGracePeriodSeconds "
     "LaunchType LoadBalancers NetworkConfiguration PlacementConstraints PlacementStrategies PlatformVersion "
-    "PropagateTags Role SchedulingStrategy ServiceName ServiceRegistries Tags TaskDefinition"
+    "PropagateTags Role SchedulingStrategy ServiceConnectConfiguration ServiceName ServiceRegistries Tags "
+    "TaskDefinition"
 ).split()
 
 TYPES = {

@@ -12,6 +12,7 @@ from neargate.model.ecs import Task
 from neargate.model.fabric import LINK_LOCAL_ADDRESS
 from neargate.model.ports import Store
 from neargate.model.records import Reader
+from neargate.model.service_connect import ConnectEndpoint, endpoints_of
 from neargate.model.servicediscovery import (
     DNS_PRIVATE,
     HTTP,
@@ -24,6 +25,9 @@ from neargate.planners.private_names import Answer
 
 _PREFIXED = re.compile(rf"[a-z0-9-]+-{re.escape(LINK_LOCAL_ADDRESS)}")
 """What an SDK makes of the endpoint for operations with a host prefix: StartLiveTail, DiscoverInstances."""
+
+
+_CONNECT_TTL = 10
 
 
 class TaskNames:
@@ -47,8 +51,20 @@ def _answer(view: Reader, key: str, name: str, wanted: str) -> Answer | None:
     vpc = vpc_of(view, task) if task is not None else None
     if task is None or vpc is None or not vpc.dns_support:
         return None
+    if task.connect_namespace:
+        endpoint = _from_service_connect(view, task, name, wanted)
+        if endpoint is not None:
+            return endpoint
     host = private_names.host_name(name, wanted, dns_domain(vpc.region), vpc.cidrs)
     return host or _from_cloud_map(view, vpc, name, wanted)
+
+
+def _from_service_connect(view: Reader, task: Task, name: str, wanted: str) -> Answer | None:
+    prefix = endpoints_of(task.account, task.region, task.connect_namespace)
+    for endpoint in view.scan(ConnectEndpoint, prefix):
+        if any(alias.name == name for alias in endpoint.aliases):
+            return Answer(wanted, _CONNECT_TTL, (endpoint.address,) if wanted == "A" else ())
+    return None
 
 
 def _from_cloud_map(view: Reader, vpc: Vpc, name: str, wanted: str) -> Answer | None:

@@ -108,6 +108,7 @@ class ServiceDriver:
         if step.service != before:
             tx.put(step.service)
             keep_history(cx, before, step.service)
+            step.keep_endpoints(before)
         return attrs.evolve(made, service=step.service, wake_at=_earlier(made.wake_at, step.retry_at))
 
 

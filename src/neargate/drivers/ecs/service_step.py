@@ -23,6 +23,7 @@ from neargate.model.records import Json
 from neargate.planners import ecs_events
 from neargate.planners import rollout_actions as actions
 from neargate.planners.rollout_failures import pause
+from neargate.services.ecs import service_connect
 from neargate.services.ecs.capacity import provider_of
 from neargate.services.ecs.load_balancers import places_of
 from neargate.services.ecs.roles import check_assumable
@@ -108,7 +109,11 @@ class ServiceStep:
             platform_version=deployment.platform_version,
             enable_execute_command=service.enable_execute_command,
             targets=places_of(deployment),
-            registrations=registrations_of(deployment.registries, definition),
+            registrations=(
+                *registrations_of(deployment.registries, definition),
+                *service_connect.registrations_of(cx, deployment, definition),
+            ),
+            connect_namespace=service_connect.namespace_of(deployment.service_connect),
             tags=propagated_tags(service.propagate_tags, given, definition, service),
         )
         made: list[Task] = []
@@ -175,6 +180,22 @@ class ServiceStep:
             for place in task.targets
         )
         self.keep(attrs.evolve(task, targets=targets))
+
+    # -- Service Connect -------------------------------------------------------------------------------------
+
+    def keep_endpoints(self, before: Service) -> None:
+        """After a rollback the endpoints are those of the deployment gone back to; after the end there are none."""
+        if self.service.status == "INACTIVE":
+            service_connect.withdraw(self._cx, self.service)
+            return
+        primary = self.service.primary
+        definition = self._cx.tx.get(TaskDefinition, definition_key_of(primary.task_definition))
+        if primary.service_connect == before.primary.service_connect or definition is None:
+            return
+        try:
+            service_connect.offer(self._cx, self.service, definition)
+        except AwsError as error:
+            self._say_rarely(ecs_events.not_offered(self.service.name, error.message))
 
     # -- Cloud Map -------------------------------------------------------------------------------------------
 

@@ -31,11 +31,23 @@ from neargate.model.elbv2 import Listener, LoadBalancer, Published, Rule, Target
 from neargate.model.fabric import AddressInUse, Fabric, FabricFailure
 from neargate.model.ports import Clock, Store
 from neargate.model.records import Tx
-from neargate.planners import target_health
+from neargate.model.service_connect import ConnectEndpoint
+from neargate.model.servicediscovery import DiscoveryInstance
+from neargate.planners import connect_traffic, target_health
 
 log = structlog.get_logger()
 
-KINDS = frozenset({LoadBalancer.KIND, Listener.KIND, Rule.KIND, TargetGroup.KIND, Target.KIND})
+KINDS = frozenset(
+    {
+        LoadBalancer.KIND,
+        Listener.KIND,
+        Rule.KIND,
+        TargetGroup.KIND,
+        Target.KIND,
+        ConnectEndpoint.KIND,
+        DiscoveryInstance.KIND,
+    }
+)
 _ALL = "all"
 _DRAIN_LOOK = 0.1
 """Seconds between two looks at what runs on a draining target: nobody tells when its last request ends."""
@@ -62,6 +74,7 @@ class LoadBalancerDriver:
         self._queue = WorkQueue("load-balancers", self.reconcile, clock)
         self._doors: dict[_Door, int] = {}
         self._idle: set[str] = set()  # draining targets on which nothing ran at the last look
+        self._taken: set[str] = set()  # addresses that somebody else had at the last look
         self._serving = True  # until a look has shown that nothing is wanted
 
     async def run(self) -> None:
@@ -89,11 +102,12 @@ class LoadBalancerDriver:
 
     async def reconcile(self, _key: str) -> float | None:
         seen = self._store.read(observe)
-        if not seen.balancers:
+        if seen.nothing:
             await self._rest(seen)
             return None
         self._serving = True
         served = await self._served(seen)
+        await self._move(seen)
         try:
             await self._balancer.apply(Traffic(served, _pools(seen)))
         except BalancerUnavailable as missing:
@@ -118,13 +132,14 @@ class LoadBalancerDriver:
     # -- where they answer -------------------------------------------------------------------------------------
 
     async def _served(self, seen: Observed) -> tuple[Served, ...]:
-        held = await self._claim([each.ip for one in seen.balancers for each in one.interfaces])
+        own = [each.ip for one in seen.balancers for each in one.interfaces]
+        held = await self._claim([*own, *(each.address for each in seen.endpoints)])
         made = []
         for balancer in seen.balancers:
             listeners = seen.listeners.get(balancer.key, [])
             addresses = tuple(each.ip for each in balancer.interfaces if each.ip in held)
             made.append(Served(balancer, await self._entries(seen, balancer, listeners), addresses))
-        return tuple(made)
+        return (*made, *connect_traffic.served(seen.endpoints, held))
 
     async def _entries(
         self, seen: Observed, balancer: LoadBalancer, listeners: Iterable[Listener]
@@ -158,11 +173,26 @@ class LoadBalancerDriver:
             self._doors[door] = found
         return self._doors[door]
 
+    async def _move(self, seen: Observed) -> None:
+        """Endpoints of Service Connect get other addresses where somebody on this machine has theirs."""
+        moved = connect_traffic.moved(seen.endpoints, self._taken)
+        if not moved:
+            return
+
+        def write(tx: Tx) -> None:
+            for each in moved:
+                now = tx.get(ConnectEndpoint, each.key)
+                if now is not None:
+                    tx.put(attrs.evolve(now, address=each.address))
+
+        await self._store.write(write)
+
     async def _claim(self, wanted: Iterable[str]) -> frozenset[str]:
         """Make these addresses, and no others, the machine's own; those that are."""
         if self._fabric is None:
             return frozenset()
         addresses = set(wanted)
+        self._taken.clear()
         try:
             held = set(await self._fabric.claimed())
             for address in held - addresses:
@@ -172,6 +202,7 @@ class LoadBalancerDriver:
                     await self._fabric.claim(address)
                 except AddressInUse as taken:
                     log.warning("balancer.address-in-use", address=taken.address)
+                    self._taken.add(address)
                     continue
                 held.add(address)
         except FabricFailure as failure:
@@ -233,10 +264,11 @@ class LoadBalancerDriver:
 
 
 def _pools(seen: Observed) -> dict[str, Pool]:
-    return {
+    groups = {
         arn: Pool(group, target_health.endpoints(group, seen.targets.get(group.key, ())))
         for arn, group in seen.groups.items()
     }
+    return {**groups, **connect_traffic.pools(seen.endpoints, seen.instances)}
 
 
 def _recorded(balancer: LoadBalancer, served: Served | None, failure: str) -> LoadBalancer:

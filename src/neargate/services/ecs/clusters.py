@@ -11,7 +11,7 @@ from neargate.model.ecs import AccountSetting, Cluster, Service, Task
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
-from neargate.services.ecs import capacity
+from neargate.services.ecs import capacity, service_connect
 from neargate.services.ecs.lookup import (
     cluster_name,
     find_cluster,
@@ -47,7 +47,7 @@ def create_cluster(cx: Context, request: Json) -> Json:
         created=cx.now,
         settings=_settings(cx, request),
         configuration=request.get("configuration"),
-        service_connect_defaults=request.get("serviceConnectDefaults"),
+        service_connect_defaults=service_connect.default_namespace(cx, request.get("serviceConnectDefaults")),
         capacity_providers=providers,
         default_strategy=strategy,
         tags=tags.from_list(request.get("tags")),
@@ -122,7 +122,9 @@ def update_cluster(cx: Context, request: Json) -> Json:
         cluster,
         settings=cluster.settings | _given_settings(request),
         configuration=request.get("configuration", cluster.configuration),
-        service_connect_defaults=request.get("serviceConnectDefaults", cluster.service_connect_defaults),
+        service_connect_defaults=service_connect.default_namespace(cx, request["serviceConnectDefaults"])
+        if "serviceConnectDefaults" in request
+        else cluster.service_connect_defaults,
     )
     cx.tx.put(changed)
     return {"cluster": described(changed, with_tags=True, with_settings=True, with_configuration=True)}

@@ -47,6 +47,7 @@ class Target:
     strategy: tuple[Json, ...]
     load_balancers: tuple[Json, ...] = ()
     registries: tuple[Json, ...] = ()
+    service_connect: Json | None = None
 
 
 def begin(cx: Context, service: Service, target: Target, zones: tuple[str, ...]) -> Service:
@@ -305,6 +306,8 @@ def _revision(cx: Context, record: ServiceRevision) -> Json:
         answer["capacityProviderStrategy"] = list(record.strategy)
     if record.registries:
         answer["serviceRegistries"] = list(record.registries)
+    if record.service_connect:
+        answer["serviceConnectConfiguration"] = record.service_connect
     if record.load_balancers:
         answer["loadBalancers"] = list(record.load_balancers)
         answer["resolvedConfiguration"] = {

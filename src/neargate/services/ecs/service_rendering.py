@@ -10,6 +10,7 @@ from neargate.model.ecs import SERVICE_EVENTS, Deployment, Service, Task
 from neargate.model.operations import Context
 from neargate.model.records import Json
 from neargate.planners.rollout_health import is_pending
+from neargate.services.ecs import service_connect
 from neargate.services.ecs.lookup import tasks_of
 from neargate.services.ecs.roles import service_role_arn
 
@@ -32,7 +33,7 @@ def described(cx: Context, service: Service, *, with_tags: bool = False) -> Json
         "platformFamily": "Linux",
         "taskDefinition": primary.task_definition,
         "deploymentConfiguration": service.deployment_configuration,
-        "deployments": [_deployment(d, tasks) for d in service.deployments],
+        "deployments": [_deployment(cx, d, tasks) for d in service.deployments],
         "roleArn": service_role_arn(service.account),
         "events": _events(cx, service),
         "createdAt": service.created,
@@ -94,7 +95,7 @@ def _of(deployment: Deployment, tasks: Sequence[Task]) -> list[Task]:
     return [task for task in tasks if task.deployment == deployment.id]
 
 
-def _deployment(deployment: Deployment, tasks: Sequence[Task]) -> Json:
+def _deployment(cx: Context, deployment: Deployment, tasks: Sequence[Task]) -> Json:
     answer: Json = {
         "id": deployment.id,
         "status": deployment.status,
@@ -111,6 +112,9 @@ def _deployment(deployment: Deployment, tasks: Sequence[Task]) -> Json:
         "rolloutStateReason": deployment.rollout_reason,
         **_capacity(deployment),
     }
+    if deployment.service_connect is not None:
+        answer["serviceConnectConfiguration"] = deployment.service_connect
+        answer["serviceConnectResources"] = service_connect.resources(cx, deployment)
     return answer
 
 

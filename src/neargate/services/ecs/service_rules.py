@@ -27,8 +27,6 @@ def check_name(name: str) -> None:
 def refuse_later(operation: str, request: Json) -> None:
     """Refuse by name what Neargate does not do yet."""
     refuse_members(operation, request, _LATER)
-    if (request.get("serviceConnectConfiguration") or {}).get("enabled"):
-        raise not_implemented(f"ecs:{operation} serviceConnectConfiguration", "ecs")
     controller = (request.get("deploymentController") or {}).get("type") or "ECS"
     if controller != "ECS":
         raise not_implemented(f"ecs:{operation} deploymentController {controller}", "ecs")

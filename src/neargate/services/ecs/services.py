@@ -11,7 +11,14 @@ from neargate.model.ecs import Cluster, Service, ServiceTask, TaskDefinition, de
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
-from neargate.services.ecs import capacity, deployments, load_balancers, service_registries, service_rules
+from neargate.services.ecs import (
+    capacity,
+    deployments,
+    load_balancers,
+    service_connect,
+    service_registries,
+    service_rules,
+)
 from neargate.services.ecs.execute_command import check_service_role
 from neargate.services.ecs.lookup import (
     client_error,
@@ -56,6 +63,9 @@ def create_service(cx: Context, request: Json) -> Json:
     _check_rebalancing(request.get("availabilityZoneRebalancing"), request.get("deploymentConfiguration"))
     balancers = load_balancers.checked(cx, request.get("loadBalancers"), definition)
     registries = service_registries.checked(cx, request.get("serviceRegistries"), definition)
+    connect = service_connect.checked(
+        cx, request.get("serviceConnectConfiguration"), cluster.service_connect_defaults, definition
+    )
     version = capacity.platform_version(request.get("platformVersion"))
     ensure_service_linked_role(cx)
     target = deployments.Target(
@@ -66,10 +76,12 @@ def create_service(cx: Context, request: Json) -> Json:
         strategy=strategy,
         load_balancers=balancers,
         registries=registries,
+        service_connect=connect,
     )
     new = attrs.evolve(_new(cx, cluster, request), load_balancers=balancers)
     service = deployments.begin(cx, new, target, tuple(dict.fromkeys(place.zones.values())))
     cx.tx.put(service)
+    service_connect.offer(cx, service, definition)
     return {"service": described(cx, service, with_tags=True)}
 
 
@@ -133,6 +145,7 @@ def update_service(cx: Context, request: Json) -> Json:
     if target != current or request.get("forceNewDeployment"):
         zones = checked_place(cx, target.network).zones.values()
         changed = deployments.begin(cx, changed, target, tuple(dict.fromkeys(zones)))
+        service_connect.offer(cx, changed, _definition(cx, target))
     elif changed.desired != service.desired:
         primary = attrs.evolve(service.primary, desired=changed.desired, updated=cx.now)
         deployed = (primary, *service.deployments[1:])
@@ -180,6 +193,7 @@ def _current_target(service: Service) -> deployments.Target:
         strategy=primary.strategy,
         load_balancers=service.load_balancers,
         registries=primary.registries,
+        service_connect=primary.service_connect,
     )
 
 
@@ -199,6 +213,13 @@ def _target(cx: Context, service: Service, request: Json) -> deployments.Target:
         target = attrs.evolve(target, registries=registries)
     elif request.get("taskDefinition"):
         service_registries.check_definition(target.registries, _definition(cx, target))
+    if request.get("serviceConnectConfiguration") is not None:
+        defaults = require_cluster(cx, service.cluster).service_connect_defaults
+        wanted = request["serviceConnectConfiguration"]
+        connect = service_connect.checked(cx, wanted, defaults, _definition(cx, target))
+        target = attrs.evolve(target, service_connect=connect)
+    elif request.get("taskDefinition"):
+        service_connect.check_definition(cx, target.service_connect, _definition(cx, target))
     if request.get("networkConfiguration"):
         checked_place(cx, request["networkConfiguration"])
         target = attrs.evolve(target, network=_network(request["networkConfiguration"]))
@@ -256,6 +277,8 @@ def delete_service(cx: Context, request: Json) -> Json:
             deployments=tuple(attrs.evolve(d, desired=0, updated=cx.now) for d in service.deployments),
         )
         cx.tx.put(service)
+        if not lives:
+            service_connect.withdraw(cx, service)
     return {"service": described(cx, service, with_tags=True)}
 
 

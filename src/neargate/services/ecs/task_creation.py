@@ -109,6 +109,7 @@ class Wanted:
     enable_execute_command: bool = False
     targets: tuple[TaskTarget, ...] = ()
     registrations: tuple[TaskRegistration, ...] = ()
+    connect_namespace: str = ""
     tags: Tags = attrs.field(factory=dict)
 
 
@@ -153,6 +154,7 @@ def create_task(cx: Context, wanted: Wanted) -> Task:
         enable_execute_command=wanted.enable_execute_command,
         targets=wanted.targets,
         registrations=wanted.registrations,
+        connect_namespace=wanted.connect_namespace,
         tags=wanted.tags,
     )
     cx.tx.put(task)
