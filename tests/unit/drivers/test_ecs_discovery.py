@@ -192,4 +192,4 @@ async def test_registries_that_ecs_refuses(types: tuple[str, ...], given: dict[s
             await serving(world, arn, **given)
         assert (refused.value.code, refused.value.message) == ("InvalidParameterException", said)
         with pytest.raises(AwsError, match="does not exist"):
-            await serving(world, arn[:-1] + "x")
+            await serving(world, arn.rpartition("-")[0] + "-0000000000000000")
