@@ -1,11 +1,11 @@
-"""`python -m benchmarks [start|memory|stack|many|plan|requests|all]`"""
+"""`python -m benchmarks [start|memory|stack|many|plan|requests|logs|all]`"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 
-from benchmarks import many, planning, rates, stack, starting
+from benchmarks import logs, many, planning, rates, stack, starting
 from benchmarks.figures import Figure, machine, table
 
 MEASURES: dict[str, Callable[[], list[Figure]]] = {
@@ -15,6 +15,7 @@ MEASURES: dict[str, Callable[[], list[Figure]]] = {
     "many": many.measure,
     "plan": planning.measure,
     "requests": rates.measure,
+    "logs": logs.measure,
 }
 
 

@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 from benchmarks.servers import HOST, Running
 
 REGION = "us-east-1"
-_VERSIONS = {"sts": "2011-06-15", "cloudformation": "2010-05-15", "ec2": "2016-11-15"}
-_TARGETS = {"ecs": "AmazonEC2ContainerServiceV20141113"}
+_VERSIONS = {"sts": "2011-06-15", "iam": "2010-05-08", "cloudformation": "2010-05-15", "ec2": "2016-11-15"}
+_TARGETS = {"ecs": "AmazonEC2ContainerServiceV20141113", "logs": "Logs_20140328"}
 _SECONDS = 60.0
 
 
@@ -79,6 +79,11 @@ class Client:
         if response.status != 200:
             raise RuntimeError(f"{service} {operation}: {response.status} {body.decode(errors='replace')}")
         return body
+
+    def json(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """An operation of a JSON service."""
+        answer: dict[str, Any] = json.loads(self.ask(service, operation, parameters) or b"{}")
+        return answer
 
     def query(self, service: str, operation: str, **parameters: str) -> ElementTree.Element:
         """An operation of a query service; the answer's tags have no namespace."""

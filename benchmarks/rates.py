@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
 from benchmarks.asking import Client, signed
 from benchmarks.figures import Figure, median
 from benchmarks.load import CONNECTIONS, load
 from benchmarks.servers import Running, ministack, neargate
 
+
+@dataclass(frozen=True)
+class Asked:
+    """An operation with its request, and what every answer contains."""
+
+    service: str
+    operation: str
+    answered: bytes
+    request: dict[str, Any] = field(default_factory=dict)
+
+
+_GROUP, _STREAM = "/benchmark", "web/app/0123456789abcdef"
+_WHERE = {"logGroupName": _GROUP, "logStreamName": _STREAM}
+_LINE = "GET /products/4711 HTTP/1.1 200 1532 a line as long as those of web servers are"
+_EVENTS = 1_000
+_BEGUN = int(time.time() * 1000)
+
 OPERATIONS = {
-    "sts get-caller-identity": ("sts", "GetCallerIdentity", b"arn:aws:iam::000000000000:root"),
-    "ecs list-clusters": ("ecs", "ListClusters", b'"clusterArns"'),
+    "sts get-caller-identity": Asked("sts", "GetCallerIdentity", b"arn:aws:iam::000000000000:root"),
+    "ecs list-clusters": Asked("ecs", "ListClusters", b'"clusterArns"'),
+    "logs put-log-events, one": Asked(
+        "logs",
+        "PutLogEvents",
+        b'"nextSequenceToken"',
+        {
+            "logGroupName": _GROUP,
+            "logStreamName": "incoming",
+            "logEvents": [{"timestamp": _BEGUN, "message": _LINE}],
+        },
+    ),
+    "logs get-log-events, 100 of 1,000": Asked("logs", "GetLogEvents", b'"events"', {**_WHERE, "limit": 100}),
+    "logs filter-log-events, 10 of 1,000": Asked(
+        "logs", "FilterLogEvents", b'"events"', {"logGroupName": _GROUP, "filterPattern": "ERROR"}
+    ),
+    "logs describe-log-streams": Asked(
+        "logs", "DescribeLogStreams", b'"logStreams"', {"logGroupName": _GROUP}
+    ),
 }
-"""By the name in the table: service, operation, and what every answer contains."""
+"""By the name in the table."""
 
 _ROUNDS = 5
 _SECONDS = 2.0
@@ -23,18 +61,33 @@ def measure() -> list[Figure]:
     """A figure per operation: the median of the rounds' ratios."""
     with neargate() as ours, ministack() as theirs:
         ours.wait_for_engine()
+        for server in (ours, theirs):
+            with Client(server) as client:
+                _fill(client)
         return [_figure(name, ours, theirs) for name in OPERATIONS]
 
 
+def _fill(client: Client) -> None:
+    """A log group with a stream of a thousand events, every hundredth an error, and an empty stream."""
+    client.json("logs", "CreateLogGroup", logGroupName=_GROUP)
+    client.json("logs", "CreateLogStream", **_WHERE)
+    client.json("logs", "CreateLogStream", logGroupName=_GROUP, logStreamName="incoming")
+    events = [
+        {"timestamp": _BEGUN + n, "message": f"{'ERROR' if n % 100 == 0 else 'INFO'} {_LINE} {n}"}
+        for n in range(_EVENTS)
+    ]
+    client.json("logs", "PutLogEvents", **_WHERE, logEvents=events)
+
+
 def _figure(name: str, ours: Running, theirs: Running) -> Figure:
-    service, operation, expected = OPERATIONS[name]
+    asked = OPERATIONS[name]
     requests = {}
     for server in (ours, theirs):
         with Client(server) as client:
-            answer = client.ask(service, operation, {})
-        if expected not in answer:
-            raise RuntimeError(f"{server.name} answers {name} with {answer!r}")
-        requests[server] = signed(server, service, operation, {}).raw()
+            answer = client.ask(asked.service, asked.operation, asked.request)
+        if asked.answered not in answer:
+            raise RuntimeError(f"{server.name} answers {name} with {answer[:500]!r}")
+        requests[server] = signed(server, asked.service, asked.operation, asked.request).raw()
         load(server.port, requests[server], _WARM_UP)
     rounds = []
     for _ in range(_ROUNDS):

@@ -24,6 +24,9 @@ _METADATA = frozenset(
 )
 
 
+_PLAIN: Mapping[str, type] = {"string": str, "integer": int, "long": int, "boolean": bool}
+
+
 class Shape:
     """A type in a service's model as one reference to it has it: the reference's own traits win.
 
@@ -64,6 +67,20 @@ class Shape:
     @cached_property
     def value(self) -> Shape:
         return self._shapes.referred(self._definition["value"])
+
+    @cached_property
+    def plain(self) -> Mapping[str, type] | None:
+        """Of a structure that is its own JSON, because its members are texts, whole numbers and truth values under
+        their own names: the members' types. None for every other shape.
+        """
+        if self.type_name != "structure" or self.metadata.get("document"):
+            return None
+        plain = {
+            name: _PLAIN[member.type_name]
+            for name, member in self.members.items()
+            if member.type_name in _PLAIN and not member.serialization
+        }
+        return plain if len(plain) == len(self.members) else None
 
     def __repr__(self) -> str:
         return f"<Shape {self.name}, a {self.type_name}>"

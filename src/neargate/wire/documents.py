@@ -157,6 +157,8 @@ def encode_json(shape: Shape, value: Any) -> Any:
             for name, item in value.items()
         }
     if kind == "list":
+        if shape.member.plain is not None:
+            return value
         return [None if item is None else encode_json(shape.member, item) for item in value]
     if kind == "map":
         return {key: None if item is None else encode_json(shape.value, item) for key, item in value.items()}

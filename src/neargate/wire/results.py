@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from neargate.wire.aws_models import Shape
@@ -30,6 +30,8 @@ def checked(shape: Shape, value: Any) -> Any:
     if kind == "list":
         if not isinstance(value, list | tuple):
             raise WrongResult(f"list wanted, not {type(value).__name__}")
+        if shape.member.plain is not None and _all_plain(shape.member.plain, value):
+            return list(value)
         return [_at(str(index), shape.member, item) for index, item in enumerate(value) if item is not None]
     if kind == "map":
         if not isinstance(value, Mapping):
@@ -55,6 +57,14 @@ def _structure(shape: Shape, value: Any) -> dict[str, Any]:
         untouched = member.serialization.get("streaming") or member.serialization.get("eventstream")
         result[name] = item if untouched else _at(name, member, item)
     return result
+
+
+def _all_plain(types: Mapping[str, type], items: Iterable[Any]) -> bool:
+    """Whether nothing has to be changed in any of these structures. Pages of ten thousand pass here."""
+    return all(
+        type(item) is dict and all(type(value) is types.get(name) for name, value in item.items())
+        for item in items
+    )
 
 
 def _at(step: str, shape: Shape, value: Any) -> Any:
