@@ -20,7 +20,7 @@ class SystemIds:
         return secrets.token_hex((length + 1) // 2)[:length]
 
     def digits(self, length: int) -> str:
-        return "".join(secrets.choice("0123456789") for _ in range(length))
+        return str(secrets.randbelow(10**length)).zfill(length)
 
     def letters(self, length: int, alphabet: str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") -> str:
         return "".join(secrets.choice(alphabet) for _ in range(length))

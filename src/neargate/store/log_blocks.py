@@ -1,8 +1,11 @@
 """Log events in SQLite: blocks of events, not a row for each.
 
 A block holds the neighbours of one stream that arrived together: a JSON text `[[milliseconds behind the first…],
-[messages…]]`, compressed where that pays. A million lines are some hundred rows, written and read at the speed of
+[messages…]]`, compressed where that pays. A million lines are some thousand rows, written and read at the speed of
 json and zlib. An event's `seq` is its block's and its place in there; it is never used twice.
+
+Whoever sends events one by one makes a block of each. Now and then these are merged into one, which has two columns
+more: `seq` behind the block's, and milliseconds behind its time of ingestion.
 """
 
 from __future__ import annotations
@@ -47,10 +50,17 @@ CREATE TABLE log_sequence (next INTEGER NOT NULL) STRICT;
 INSERT INTO log_sequence VALUES (1);
 """
 
+_COLUMNS = "seq, stream, first, last, ingested, count, bytes, body"
+_INSERT = f"INSERT INTO log_blocks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 OVERHEAD = 26  # bytes that AWS counts for every event besides its message
-_MOST_EVENTS = 2_000
-_MOST_BYTES = 256 * 1024
+_MOST_EVENTS = 250
+_MOST_BYTES = 64 * 1024
 _COMPRESS_ABOVE = 512  # bytes of JSON
+_SMALL = 32  # events of a block that is worth merging
+_MERGE_AT = (
+    61  # how many events come in between two attempts; prime, so that streams in turns all have theirs
+)
+_MERGE_MOST = 4096  # how far apart, by `seq`, what is merged may be
 
 Arrived = tuple[int, int, str]
 """Timestamp, time of ingestion, message."""
@@ -86,10 +96,16 @@ class _Block:
         text = _text(self.body)
         if holding not in text:
             return []
-        behind, messages = json.loads(text)
+        columns = json.loads(text)
+        first, seq, stream, ingested = self.first, self.seq, self.stream, self.ingested
+        if len(columns) == 2:
+            return [
+                (first + late, seq + n, stream, ingested, message)
+                for n, (late, message) in enumerate(zip(*columns, strict=True))
+            ]
         return [
-            (self.first + late, self.seq + n, self.stream, self.ingested, message)
-            for n, (late, message) in enumerate(zip(behind, messages, strict=True))
+            (first + late, seq + further, stream, ingested + later, message)
+            for late, message, further, later in zip(*columns, strict=True)
         ]
 
 
@@ -131,15 +147,46 @@ class LogBlocks:
                 stream.id,
             ),
         )
+        if len(arrived) < _SMALL and seq % _MERGE_AT < len(arrived):
+            self._merge(stream, seq)
+
+    def _merge(self, stream: _Stream, before: int) -> None:
+        """Make few blocks of the stream's many small ones among the latest."""
+        small = [
+            _Block(stream.key, *columns)
+            for columns in self._db.execute(
+                "SELECT seq, first, last, ingested, body FROM log_blocks WHERE seq>=? AND stream=? AND count<?",
+                (before - _MERGE_MOST, stream.id, _SMALL),
+            )
+        ]
+        if len(small) < _SMALL:
+            return
+        self._db.executemany("DELETE FROM log_blocks WHERE seq=?", [(block.seq,) for block in small])
+        rows = sorted(row for block in small for row in block.rows())
+        span = 0
+        for begin in range(0, len(rows), _MOST_EVENTS):
+            portion = rows[begin : begin + _MOST_EVENTS]
+            self._insert_rows(stream.id, portion)
+            span = max(span, portion[-1][0] - portion[0][0])
+        self._db.execute("UPDATE log_streams SET span=max(span, ?) WHERE id=?", (span, stream.id))
+
+    def _insert_rows(self, stream: int, rows: Sequence[_Row]) -> None:
+        """A block of events that did not come together; they are in order."""
+        first, last = rows[0][0], rows[-1][0]
+        seq, ingested = min(row[1] for row in rows), min(row[3] for row in rows)
+        body = _packed(
+            [row[0] - first for row in rows],
+            [row[4] for row in rows],
+            [row[1] - seq for row in rows],
+            [row[3] - ingested for row in rows],
+        )
+        size = _size([(row[0], row[3], row[4]) for row in rows])
+        self._db.execute(_INSERT, (seq, stream, first, last, ingested, len(rows), size, body))
 
     def _insert(self, stream: int, seq: int, block: Sequence[Arrived], size: int) -> None:
         first, last, ingested = block[0][0], block[-1][0], block[-1][1]
         body = _packed([event[0] - first for event in block], [event[2] for event in block])
-        self._db.execute(
-            "INSERT INTO log_blocks (seq, stream, first, last, ingested, count, bytes, body) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (seq, stream, first, last, ingested, len(block), size, body),
-        )
+        self._db.execute(_INSERT, (seq, stream, first, last, ingested, len(block), size, body))
 
     def _take_seqs(self, count: int) -> int:
         (following,) = self._db.execute(
@@ -183,9 +230,8 @@ class LogBlocks:
         ).fetchall():
             rows = _Block(stream.key, seq, first, last, ingested, body).rows()
             gone = bisect_left(rows, (before,))
-            kept = [(row[0], row[3], row[4]) for row in rows[gone:]]
             self._db.execute("DELETE FROM log_blocks WHERE seq=?", (seq,))
-            self._insert(stream.id, seq + gone, kept, _size(kept))
+            self._insert_rows(stream.id, rows[gone:])
             dropped += gone
         return dropped
 
@@ -245,21 +291,21 @@ class LogBlocks:
 
     def arrived(self, keys: Sequence[str], after: int, limit: int) -> list[LogEvent]:
         """The next events of the streams in the order in which they came, behind the one with the seq `after`."""
+        if after >= self.last_seq():
+            return []
         names = {stream.id: stream.key for key in keys if (stream := self._stream(key)) is not None}
-        (start,) = self._db.execute(
-            "SELECT coalesce(max(seq), 0) FROM log_blocks WHERE seq<=?", (after,)
-        ).fetchone()
-        found: list[LogEvent] = []
-        for seq, number, first, last, ingested, body in self._db.execute(
-            "SELECT seq, stream, first, last, ingested, body FROM log_blocks WHERE seq>=? ORDER BY seq",
-            (start,),
+        found: list[_Row] = []
+        for number, *columns in self._db.execute(
+            "SELECT stream, seq, first, last, ingested, body FROM log_blocks WHERE seq>? ORDER BY seq",
+            (after - _MERGE_MOST,),
         ):
-            if number in names:
-                rows = _Block(names[number], seq, first, last, ingested, body).rows()
-                found += [LogEvent(row[1], row[2], row[0], row[3], row[4]) for row in rows if row[1] > after]
-            if len(found) >= limit:
+            block = _Block(names.get(number, ""), *columns)
+            if len(found) >= limit and block.seq > max(row[1] for row in found):
                 break
-        return found[:limit]
+            if block.stream:
+                found += [row for row in block.rows() if row[1] > after]
+        found.sort(key=lambda row: row[1])
+        return [LogEvent(row[1], row[2], row[0], row[3], row[4]) for row in found[:limit]]
 
     def last_seq(self) -> int:
         """The seq of the event that came last, 0 where none ever came."""
@@ -364,8 +410,8 @@ def _size(events: Sequence[Arrived]) -> int:
     return text + OVERHEAD * len(events)
 
 
-def _packed(behind: list[int], messages: list[str]) -> bytes:
-    text = json.dumps([behind, messages], ensure_ascii=False, separators=(",", ":")).encode()
+def _packed(*columns: list[int] | list[str]) -> bytes:
+    text = json.dumps(columns, ensure_ascii=False, separators=(",", ":")).encode()
     return zlib.compress(text, 1) if len(text) > _COMPRESS_ABOVE else text
 
 

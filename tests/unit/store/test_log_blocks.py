@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -39,10 +40,25 @@ def texts(events: list[LogEvent]) -> list[str]:
     return [event.message for event in events]
 
 
-def test_a_million_events_are_few_rows(log: LogBlocks) -> None:
+def test_many_events_are_few_rows(log: LogBlocks) -> None:
     log.add("g\ns", [(n, 5, f"line {n}") for n in range(10_000)])
     assert texts(read(log, "g\ns")) == [f"line {n}" for n in range(10_000)]
-    assert log._db.execute("SELECT count(*) FROM log_blocks").fetchone() == (5,)
+    assert log._db.execute("SELECT count(*) FROM log_blocks").fetchone() == (40,)
+
+
+def test_events_that_come_one_by_one_are_merged(log: LogBlocks) -> None:
+    for n in range(1_000):
+        log.add("g\na", [(5_000 - n, n, f"a {n}")])
+        log.add("g\nb", [(n, n, f"b {n}")])
+    assert log._db.execute("SELECT count(*) < 200 FROM log_blocks").fetchone() == (1,)
+    assert texts(read(log, "g\na")) == [f"a {n}" for n in reversed(range(1_000))]
+    assert texts(read(log, "g\nb")) == [f"b {n}" for n in range(1_000)]
+    assert [event.ingested for event in read(log, "g\nb")] == list(range(1_000))
+    came = [event.message for event in log.arrived(["g\na", "g\nb"], 0, 5_000)]
+    assert came == [f"{name} {n}" for n in range(1_000) for name in ("a", "b")]
+    assert [event.seq for event in log.arrived(["g\nb"], 1_000, 3)] == [1_002, 1_004, 1_006]
+    assert log.drop("g\na", 4_500) == 499
+    assert texts(read(log, "g\na"))[:2] == ["a 500", "a 499"]
 
 
 def test_a_hint_leaves_out_blocks_and_never_what_holds_it(log: LogBlocks) -> None:
@@ -82,12 +98,13 @@ _BATCHES = st.lists(
     st.tuples(
         st.sampled_from(["g\na", "g\nb", "h\nc"]), st.lists(st.integers(0, 20), min_size=1, max_size=8)
     ),
-    max_size=8,
+    max_size=16,
 )
 _BOUND = st.none() | st.integers(0, 21)
 
 
 @settings(max_examples=200, deadline=None)
+@patch.multiple("neargate.store.log_blocks", _SMALL=4, _MERGE_AT=1)
 @given(
     _BATCHES, _BOUND, _BOUND, st.none() | st.integers(0, 60), st.booleans(), st.none() | st.integers(0, 21)
 )
@@ -124,6 +141,9 @@ def test_any_reading_is_that_of_a_plain_table(
     ]
     if newest_first:
         asked.reverse()
+    assert [e.seq for e in log.arrived(["g\na", "g\nb"], 3, 9)] == sorted(
+        e.seq for e in plain if e.stream != "h\nc" and e.seq > 3
+    )[:9]
     found = read(log, "g\na", "g\nb", "g\nnone", start=start, end=end, after=after, newest_first=newest_first)
     connection.close()
     assert found == asked
