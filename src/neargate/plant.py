@@ -146,7 +146,8 @@ class Plant:
     ) -> None:
         services = ServiceDriver(self.store, self.dispatcher, self.clock)
         await self._find_engine(runtime, fabric)
-        task_side = TaskSide(self.front, self.dispatcher, self.clock, TaskMetadata(self.store))
+        agent = TaskMetadata(self.store, self.dispatcher, self.clock, runtime)
+        task_side = TaskSide(self.front, self.dispatcher, self.clock, agent)
         link_local = LinkLocal(task_side)
         resolvers = host_resolvers()
         names = NameServer(TaskNames(self.store), resolvers)

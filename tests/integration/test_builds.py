@@ -27,7 +27,7 @@ from neargate.gateway.engine_socket import EngineSocket
 from neargate.gateway.front import Front
 from neargate.gateway.link_local import LinkLocal
 from neargate.gateway.registry import registry_app
-from neargate.gateway.task_side import TaskSide
+from neargate.gateway.task_side import TaskSide, no_agent
 from neargate.model.codebuild import Build
 from neargate.model.operations import Caller, Settings
 from neargate.model.records import Json
@@ -72,7 +72,7 @@ class Cloud:
     @asynccontextmanager
     async def server(self) -> AsyncIterator[None]:
         clock = SystemClock()
-        link_local = LinkLocal(TaskSide(self.front, self.dispatcher, clock, lambda identity, path: None))
+        link_local = LinkLocal(TaskSide(self.front, self.dispatcher, clock, no_agent))
 
         def engine_socket(caller: Caller, build_id: str) -> EngineSocket:
             port = self.dispatcher.settings.port

@@ -27,7 +27,7 @@ from neargate.gateway.api import Api
 from neargate.gateway.front import Front
 from neargate.gateway.link_local import LinkLocal
 from neargate.gateway.own_api import OwnApi
-from neargate.gateway.task_side import TaskSide
+from neargate.gateway.task_side import TaskSide, no_agent
 from neargate.model.cloudformation import Stack
 from neargate.model.codepipeline import Execution, Pipeline
 from neargate.model.ecs import ServiceTask, Task
@@ -122,7 +122,7 @@ class RunningCloud:
         runtime = MemoryRuntime(self.world)
         fabric = MemoryFabric(OWNER, self.machine)
         await fabric.open()
-        side = TaskSide(self.front, self.dispatcher, self.clock, lambda identity, path: None)
+        side = TaskSide(self.front, self.dispatcher, self.clock, no_agent)
         self._link_local = LinkLocal(side)
         tasks = TaskDriver(
             store=self.store,

@@ -1,4 +1,4 @@
-"""169.254.170.2 as a task or build sees it: its role's credentials, its metadata, and the AWS API.
+"""169.254.170.2 as a task or build sees it: its role's credentials, the ECS agent, and the AWS API.
 
 Who asks is known from the listener, so nothing in the request has to prove it.
 """
@@ -6,7 +6,8 @@ Who asks is known from the listener, so nothing in the request has to prove it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -19,7 +20,11 @@ from neargate.model.records import Json
 from neargate.services.dispatch import Dispatcher
 
 CREDENTIALS = "/v2/credentials/"
+LIFETIME = 6 * 3600.0
+"""Seconds for which a task's credentials are good, as ECS's are, however long others may assume the role."""
 RENEW_BEFORE = 15 * 60.0  # seconds before the end; ECS renews as early
+_AGENT = re.compile(r"/v[34]/|/v2/(?:metadata|stats)(?:/|\Z)|/api/[0-9a-f]{32}-\d+/")
+_LONGEST_REQUEST = 64 * 1024
 
 
 class Identity(Protocol):
@@ -39,41 +44,47 @@ class Identity(Protocol):
     def service(self) -> str: ...
 
 
-Metadata = Callable[[Identity, str], Json | None]
+Agent = Callable[[Identity, str, str, bytes], Awaitable[tuple[int, Any]]]
+"""`agent(identity, method, path, body)`: the HTTP status and the JSON body of the agent's answer."""
+
+
+async def no_agent(identity: Identity, method: str, path: str, body: bytes) -> tuple[int, Any]:
+    """Where there are no tasks."""
+    return 404, "404 page not found"
 
 
 class TaskSide:
-    """The ASGI app. `metadata(identity, path)` answers `/v3/…` and `/v4/…`, None for what is not there."""
+    """The ASGI app. `agent` answers the metadata of versions 2, 3 and 4, and `$ECS_AGENT_URI`."""
 
-    def __init__(self, front: AsgiApp, dispatcher: Dispatcher, clock: Clock, metadata: Metadata) -> None:
+    def __init__(self, front: AsgiApp, dispatcher: Dispatcher, clock: Clock, agent: Agent) -> None:
         self._front = front
         self._dispatcher = dispatcher
         self._clock = clock
-        self._metadata = metadata
+        self._agent = agent
         self._issued: dict[str, tuple[float, Json]] = {}
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
         identity: Identity | None = scope.get("state", {}).get(LINK_LOCAL)
-        if identity is None or not path.startswith((CREDENTIALS, "/v3/", "/v4/")):
+        if identity is None:
             await self._front(scope, receive, send)
         elif path.startswith(CREDENTIALS):
             await self._credentials(identity, path[len(CREDENTIALS) :], send)
+        elif _AGENT.match(path):
+            await _json(send, *await self._agent(identity, scope["method"], path, await _body(receive)))
         else:
-            found = self._metadata(identity, path)
-            if found is None:
-                await _json(send, 404, {"error": f"There is no metadata at {path}."})
-            else:
-                await _json(send, 200, found)
+            await self._front(scope, receive, send)
 
     async def _credentials(self, identity: Identity, given: str, send: Send) -> None:
         if not given:
             await _json(
-                send, 400, {"code": "NoIdInRequest", "message": "CredentialsV2Request: No ID in the request"}
+                send,
+                400,
+                {"code": "NoIdInRequest", "message": "CredentialsV2Request: No Credential ID in the request"},
             )
             return
         if given != identity.credentials_id or identity.role_arn is None:
-            message = f"CredentialsV2Request: Credentials not found for ID {given}"
+            message = "CredentialsV2Request: Credentials not found"
             await _json(send, 400, {"code": "InvalidIdInRequest", "message": message})
             return
         try:
@@ -88,7 +99,11 @@ class TaskSide:
         caller = Caller(
             account=identity.account, region=identity.region, principal=identity.service, via=identity.service
         )
-        request = {"RoleArn": role, "RoleSessionName": identity.session_name, "DurationSeconds": 3600}
+        request = {
+            "RoleArn": role,
+            "RoleSessionName": identity.session_name,
+            "DurationSeconds": int(LIFETIME),
+        }
         answer = await self._dispatcher.call(caller, "sts", "AssumeRole", request)
         issued = answer["Credentials"]
         shown: Json = {
@@ -102,6 +117,17 @@ class TaskSide:
         current = {known: each for known, each in self._issued.items() if each[0] > now}
         self._issued = {**current, identity.credentials_id: (issued["Expiration"], shown)}
         return shown
+
+
+async def _body(receive: Receive) -> bytes:
+    """The request's body; of one that is too long for the agent, its beginning."""
+    body = b""
+    while len(body) < _LONGEST_REQUEST:
+        message = await receive()
+        body += bytes(message.get("body", b""))
+        if not message.get("more_body", False):
+            break
+    return body
 
 
 async def _json(send: Send, status: int, answer: Any) -> None:

@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple, Protocol
 
 import attrs
 
+from neargate.model.records import Json
+
 ContainerStatus = Literal["created", "running", "exited"]
 Stream = Literal["stdout", "stderr"]
 EventAction = Literal["watching", "created", "started", "died", "removed"]
@@ -447,6 +449,11 @@ class Runtime(Protocol):
     async def stats(self, state: ContainerState) -> ContainerStats | None:
         """What the container has used; None where it does not run, or this machine cannot see it. Cheap: it asks
         the kernel, not the engine."""
+        ...
+
+    async def detailed_stats(self, state: ContainerState) -> Json | None:
+        """The same at length: one reading in the shape of the Engine API's `GET containers/ID/stats`, without a
+        reading before it (`precpu_stats` is zero). None as above."""
         ...
 
     async def remove_owned(self, labels: Mapping[str, str]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import attrs
 
+from neargate.model.records import Json
 from neargate.model.runtime import (
     ContainerEvent,
     ContainerSpec,
@@ -36,6 +37,7 @@ from neargate.model.runtime import (
 )
 from neargate.runtimes.cgroups import CgroupTree, MemoryKills
 from neargate.runtimes.container_logs import Position, follow_file, frames, lines_of_frames
+from neargate.runtimes.detailed_usage import detailed_stats
 from neargate.runtimes.engine_connection import EngineConnection, Locate, Refused, json_lines
 from neargate.runtimes.engine_exec import attach, create_exec, kill_exec
 from neargate.runtimes.event_hub import EventHub
@@ -239,6 +241,9 @@ class EngineRuntime:
 
     async def stats(self, state: ContainerState) -> ContainerStats | None:
         return None if state.pid is None else container_stats(state.id, state.pid, time.time())
+
+    async def detailed_stats(self, state: ContainerState) -> Json | None:
+        return None if state.pid is None else detailed_stats(state.id, state.name, state.pid, time.time())
 
     async def remove_owned(self, labels: Mapping[str, str]) -> None:
         await asyncio.gather(*(self.remove(each.id) for each in await self.list(labels)))

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 import attrs
 
 from neargate.model.ports import Clock
+from neargate.model.records import Json
 from neargate.model.runtime import (
     ContainerEvent,
     ContainerSpec,
@@ -36,6 +37,7 @@ from neargate.model.runtime import (
     Terminal,
 )
 from neargate.runtimes.container_logs import Position, Stamps
+from neargate.runtimes.detailed_usage import no_cpu, shaped
 from neargate.runtimes.labelled import Labelled
 from neargate.runtimes.memory_terminal import Conversation, MemoryTerminal, Screen
 from neargate.runtimes.payloads import with_tag
@@ -515,6 +517,23 @@ class MemoryRuntime:
     async def stats(self, state: ContainerState) -> ContainerStats | None:
         process = self.world.containers.get(state.id)
         return None if process is None or process.state.status != "running" else process.usage()
+
+    async def detailed_stats(self, state: ContainerState) -> Json | None:
+        used = await self.stats(state)
+        if used is None:
+            return None
+        cpu = no_cpu()
+        cpu["cpu_usage"]["total_usage"] = used.cpu_ns
+        return shaped(
+            state.id,
+            state.name,
+            used.at,
+            cpu=cpu | {"system_cpu_usage": round(used.at * 1e9), "online_cpus": 1},
+            memory={"usage": used.memory_bytes, "stats": {}, "limit": used.memory_bytes},
+            block_io={},
+            pids={},
+            networks={"eth0": {"rx_bytes": used.received, "tx_bytes": used.sent}},
+        )
 
     async def remove_owned(self, labels: Mapping[str, str]) -> None:
         for state in await self.list(labels):

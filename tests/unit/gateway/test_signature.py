@@ -19,7 +19,9 @@ import pytest
 from neargate import wire
 from neargate.gateway import signature
 from neargate.gateway.api import Api, root
+from neargate.model.iam import Session
 from neargate.model.operations import Settings
+from neargate.model.records import Tx
 from neargate.services.dispatch import Dispatcher
 from neargate.store.blobs import BlobDirectory
 from neargate.store.sqlite import SqliteStore
@@ -260,3 +262,18 @@ def test_a_key_of_twelve_digits_is_an_account(cloud: Cloud) -> None:
 )
 def test_no_intelligible_credential(authorization: str) -> None:
     assert signature.credential_of({"authorization": authorization}, "") is None
+
+
+def test_credentials_of_a_session_that_has_ended(cloud: Cloud, session: Keys) -> None:
+    """A task gets new ones in time; whoever keeps the old ones is told that they are too old."""
+
+    def end(tx: Tx) -> None:
+        known = tx.get(Session, session.id)
+        assert known is not None
+        tx.put(attrs.evolve(known, expires=cloud.clock.now()))
+
+    asyncio.run(cloud.store.write(end))
+    status, body = cloud.answer(form_request(session))
+    assert status == 403
+    assert b"ExpiredToken" in body
+    assert b"The security token included in the request is expired" in body

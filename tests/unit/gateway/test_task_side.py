@@ -14,7 +14,7 @@ import pytest
 
 from neargate.gateway.front import AsgiScope, Receive, Send
 from neargate.gateway.link_local import LINK_LOCAL
-from neargate.gateway.task_side import RENEW_BEFORE, TaskSide
+from neargate.gateway.task_side import LIFETIME, RENEW_BEFORE, TaskSide, no_agent
 from tests.unit.services.cloud import ACCOUNT, REGION, Cloud
 
 TRUST = json.dumps(
@@ -59,20 +59,22 @@ def aws() -> Iterator[Cloud]:
 
 @pytest.fixture
 def side(aws: Cloud) -> TaskSide:
-    def metadata(identity: Any, path: str) -> dict[str, Any] | None:
-        return {"Family": "web"} if path == "/v4/one/task" else None
+    async def agent(identity: Any, method: str, path: str, body: bytes) -> tuple[int, Any]:
+        if not isinstance(identity, Somebody):
+            return await no_agent(identity, method, path, body)
+        return 207, {"asked": f"{method} {path} {body.decode()}"}
 
-    return TaskSide(elsewhere, aws.dispatcher, aws.clock, metadata)
+    return TaskSide(elsewhere, aws.dispatcher, aws.clock, agent)
 
 
-def get(side: TaskSide, path: str, identity: Somebody | None = None) -> tuple[int, dict[str, Any]]:
+def get(side: TaskSide, path: str, identity: Somebody | None = None) -> tuple[int, Any]:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
 
     async def receive() -> Any:
-        return {"type": "http.request"}
+        return {"type": "http.request", "body": b"body"}
 
     state = {LINK_LOCAL: identity} if identity is not None else {}
     asyncio.run(side({"type": "http", "path": path, "method": "GET", "state": state}, receive, send))
@@ -84,13 +86,13 @@ def test_the_task_gets_its_roles_credentials(aws: Cloud, side: TaskSide) -> None
     assert status == 200
     assert given["RoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/task"
     assert given["AccessKeyId"].startswith("ASIA")
-    assert given["Expiration"] == "2026-01-01T01:00:00Z"
+    assert given["Expiration"] == "2026-01-01T06:00:00Z"
     assert set(given) == {"RoleArn", "AccessKeyId", "SecretAccessKey", "Token", "Expiration"}
 
 
 def test_they_stay_the_same_until_they_are_old(aws: Cloud, side: TaskSide) -> None:
     _, first = get(side, "/v2/credentials/one", Somebody())
-    aws.clock.advance(3600 - RENEW_BEFORE - 1)
+    aws.clock.advance(LIFETIME - RENEW_BEFORE - 1)
     assert get(side, "/v2/credentials/one", Somebody())[1] == first
     aws.clock.advance(2)
     renewed = get(side, "/v2/credentials/one", Somebody())[1]
@@ -100,7 +102,7 @@ def test_they_stay_the_same_until_they_are_old(aws: Cloud, side: TaskSide) -> No
 def test_another_tasks_id_opens_nothing(side: TaskSide) -> None:
     status, said = get(side, "/v2/credentials/two", Somebody())
     assert (status, said["code"]) == (400, "InvalidIdInRequest")
-    assert said["message"] == "CredentialsV2Request: Credentials not found for ID two"
+    assert said["message"] == "CredentialsV2Request: Credentials not found"
 
 
 def test_no_id(side: TaskSide) -> None:
@@ -120,14 +122,26 @@ def test_a_role_that_is_gone(aws: Cloud, side: TaskSide) -> None:
     assert "task" in said["message"]
 
 
-def test_metadata(side: TaskSide) -> None:
-    assert get(side, "/v4/one/task", Somebody()) == (200, {"Family": "web"})
-    status, said = get(side, "/v4/one/nothing", Somebody())
-    assert status == 404
-    assert said == {"error": "There is no metadata at /v4/one/nothing."}
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v4/one/task",
+        "/v3/one/stats",
+        "/v2/metadata",
+        "/v2/stats/one",
+        "/api/0123456789abcdef0123456789abcdef-0123456789/task-protection/v1/state",
+    ],
+)
+def test_what_the_agent_answers(side: TaskSide, path: str) -> None:
+    assert get(side, path, Somebody()) == (207, {"asked": f"GET {path} body"})
 
 
-@pytest.mark.parametrize("path", ["/", "/v2/", "/thing"])
+def test_where_there_are_no_tasks_nothing_is_there(aws: Cloud) -> None:
+    side = TaskSide(elsewhere, aws.dispatcher, aws.clock, no_agent)
+    assert get(side, "/v4/one", Somebody()) == (404, "404 page not found")
+
+
+@pytest.mark.parametrize("path", ["/", "/v2/", "/thing", "/v2/metadatas", "/api/x"])
 def test_anything_else_is_the_aws_api(side: TaskSide, path: str) -> None:
     assert get(side, path, Somebody())[0] == 299
 

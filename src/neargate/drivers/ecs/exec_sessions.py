@@ -13,10 +13,9 @@ from collections.abc import Callable
 import attrs
 import structlog
 
-from neargate.drivers.ecs import actors
+from neargate.drivers.ecs.task_rights import TaskRights
 from neargate.model.ecs import Task
 from neargate.model.errors import AwsError
-from neargate.model.operations import Caller
 from neargate.model.ports import Clock, Store
 from neargate.model.records import Json, Tx
 from neargate.model.runtime import NoSuchContainer, Runtime, RuntimeFailure, StartFailed, Terminal
@@ -47,6 +46,7 @@ class ExecSessions:
         self._dispatcher = dispatcher
         self._clock = clock
         self._runtime = runtime
+        self._rights = TaskRights(dispatcher)
 
     async def end_all(self) -> None:
         """At a start: what a former server had open is over."""
@@ -104,27 +104,26 @@ class ExecSessions:
         """Record the end, and put the transcript where it belongs."""
         await self._update(session.id, lambda now, known: attrs.evolve(known, ended=now))
         task = self._store.read(lambda view: view.get(Task, session.task_key))
-        if task is None or task.task_role is None or not transcript:
+        if task is None or not transcript:
             return
-        caller = actors.in_role(task, task.task_role)
         try:
             if session.log_group:
-                await self._to_logs(caller, session, transcript)
+                await self._to_logs(task, session, transcript)
             if session.bucket:
                 key = "/".join(part for part in (session.prefix.strip("/"), f"{session.id}.log") if part)
+                caller = await self._rights.require(
+                    task, "s3:PutObject", f"arn:aws:s3:::{session.bucket}/{key}"
+                )
                 request: Json = {"Bucket": session.bucket, "Key": key, "Body": transcript}
-                await self._rights(task, "s3:PutObject", f"arn:aws:s3:::{session.bucket}/{key}")
                 await self._dispatcher.call(caller, "s3", "PutObject", request)
         except AwsError as error:  # as on AWS, where the agent says so in a log of its own
             log.warning("exec.transcript-lost", session=session.id, reason=f"{error.code}: {error.message}")
 
-    async def _to_logs(self, caller: Caller, session: Session, transcript: bytes) -> None:
+    async def _to_logs(self, task: Task, session: Session, transcript: bytes) -> None:
         group = session.log_group
-        arn = f"arn:aws:logs:{caller.region}:{caller.account}:log-group:{group}:log-stream:{session.id}"
-        task = self._store.read(lambda view: view.get(Task, session.task_key))
-        assert task is not None
-        for action in ("CreateLogStream", "PutLogEvents"):
-            await self._rights(task, f"logs:{action}", arn)
+        arn = f"arn:aws:logs:{task.region}:{task.account}:log-group:{group}:log-stream:{session.id}"
+        await self._rights.require(task, "logs:CreateLogStream", arn)
+        caller = await self._rights.require(task, "logs:PutLogEvents", arn)
         stream = {"logGroupName": group, "logStreamName": session.id}
         await self._dispatcher.call(caller, "logs", "CreateLogStream", stream)
         text = transcript.decode("utf-8", "replace")
@@ -132,20 +131,6 @@ class ExecSessions:
         for start in range(0, len(text), _LONGEST_EVENT):
             events = [{"timestamp": now, "message": text[start : start + _LONGEST_EVENT]}]
             await self._dispatcher.call(caller, "logs", "PutLogEvents", {**stream, "logEvents": events})
-
-    async def _rights(self, task: Task, action: str, resource: str) -> None:
-        """Raises AccessDeniedException where the task's role does not allow it."""
-        request: Json = {
-            "PolicySourceArn": task.task_role,
-            "ActionNames": [action],
-            "ResourceArns": [resource],
-        }
-        caller = actors.scheduler(task.account, task.region)
-        answer = await self._dispatcher.call(caller, "iam", "SimulatePrincipalPolicy", request)
-        if answer["EvaluationResults"][0]["EvalDecision"] != "allowed":
-            raise AwsError(
-                "AccessDeniedException", f"{task.task_role} may not perform {action} on {resource}"
-            )
 
     async def _update(self, session_id: str, change: Callable[[float, Session], Session]) -> None:
         now = self._clock.now()

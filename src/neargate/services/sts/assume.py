@@ -28,7 +28,7 @@ def assume_role(cx: Context, request: Json) -> Json:
         policy_document.read(role.trust_policy), _who(cx, request.get("ExternalId"))
     ):
         raise denied(cx, arn)
-    if duration > role.max_session:
+    if duration > role.max_session and not cx.caller.via:  # "does not limit sessions assumed by AWS services"
         raise AwsError(
             "ValidationError",
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
