@@ -11,6 +11,11 @@ from typing import ClassVar, Literal
 
 import attrs
 
+from neargate.model.ecs_scope import Regional
+from neargate.model.ecs_services import Deployment as Deployment
+from neargate.model.ecs_services import Service as Service
+from neargate.model.ecs_services import ServiceDeployment as ServiceDeployment
+from neargate.model.ecs_services import ServiceRevision as ServiceRevision
 from neargate.model.records import Json
 from neargate.model.tags import Tags
 
@@ -43,19 +48,7 @@ TASK_STATUSES: tuple[TaskStatus, ...] = (
 
 
 @attrs.frozen(kw_only=True)
-class _Regional:
-    account: str
-    region: str
-
-    def scope(self, *parts: str) -> str:
-        return "/".join((self.account, self.region, *parts))
-
-    def ecs_arn(self, resource: str) -> str:
-        return f"arn:aws:ecs:{self.region}:{self.account}:{resource}"
-
-
-@attrs.frozen(kw_only=True)
-class Cluster(_Regional):
+class Cluster(Regional):
     """`status` is ACTIVE, or INACTIVE from `deleted` on. `settings` maps setting names to values."""
 
     KIND: ClassVar[str] = "ecs.cluster"
@@ -80,7 +73,7 @@ class Cluster(_Regional):
 
 
 @attrs.frozen(kw_only=True)
-class TaskFamily(_Regional):
+class TaskFamily(Regional):
     """The last revision that a family gave out; revisions are never used twice."""
 
     KIND: ClassVar[str] = "ecs.task-family"
@@ -93,7 +86,7 @@ class TaskFamily(_Regional):
 
 
 @attrs.frozen(kw_only=True)
-class TaskDefinition(_Regional):
+class TaskDefinition(Regional):
     """One revision of a family. `containers` are ContainerDefinitions with AWS's defaults filled in.
 
     `cpu` (units) and `memory` (MiB) are integers as text, as in the API, or None.
@@ -149,177 +142,6 @@ def definition_key_of(arn: str) -> str:
     _, _, _, region, account, resource = arn.split(":", 5)
     family, revision = resource.removeprefix("task-definition/").rsplit(":", 1)
     return definition_key(account, region, family, int(revision))
-
-
-@attrs.frozen(kw_only=True)
-class Deployment:
-    """One rollout of a service: what it starts, and how far it is.
-
-    `status` is PRIMARY or ACTIVE (being replaced); `desired` the number of tasks it is to have now.
-    `failed_tasks` are failures in a row that count for the circuit breaker. `launch_failures` counts waves of
-    launches that failed, `quick_exits` tasks in a row that ended soon after they ran; until `retry_at` nothing
-    is started. `healthy_at` is when a task of it was last seen to become healthy.
-    """
-
-    id: str
-    status: str
-    task_definition: str
-    desired: int
-    created: float
-    updated: float
-    rollout_state: str = "IN_PROGRESS"
-    rollout_reason: str = ""
-    failed_tasks: int = 0
-    launch_failures: int = 0
-    quick_exits: int = 0
-    retry_at: float = 0.0
-    healthy_at: float = 0.0
-    noted: tuple[str, ...] = ()
-    """Tasks that are still stopping but whose end was counted already."""
-    failing: tuple[str, ...] = ()
-    """Tasks whose failing health checks were counted already."""
-    rolls_back: str = ""
-    """The id of the service deployment that failed, while this one is being gone back to."""
-    failed_by: str = ""
-    """The monitor that failed it, or the one that it rolls back: `circuit-breaker`, `alarms NAME,NAME`, `user`,
-    `traffic`. `status_reason` is the service deployment's statusReason."""
-    status_reason: str = ""
-    rollback_wanted: bool = False
-    stop_requested: str = ""
-    """ROLLBACK or ABORT: StopServiceDeployment was called."""
-    ignored_alarms: tuple[str, ...] | None = None
-    """Alarms that were in ALARM when it began; None while nobody has looked."""
-    bake_since: float | None = None
-    network: Json = attrs.field(factory=dict)
-    zones: tuple[str, ...] = ()
-    """The availability zones of its subnets, in their order."""
-    platform_version: str = "1.4.0"
-    launch_type: str | None = "FARGATE"
-    strategy: tuple[Json, ...] = ()
-    load_balancers: tuple[Json, ...] = ()
-    """As the API shows them; `targetGroupArn` is the group that this deployment's tasks join."""
-    registries: tuple[Json, ...] = ()
-    """The serviceRegistries that its tasks register in."""
-    service_connect: Json | None = None
-    """serviceConnectConfiguration, its namespace as an ARN."""
-    revision_id: str = ""
-    """The service revision and the service deployment that it carries out (their ids in ARNs)."""
-    service_deployment_id: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class Service(_Regional):
-    """A service. `deployments` has the PRIMARY first; `last_completed` is where a rollback goes.
-
-    `said` holds when a sentence that ECS repeats only every six hours was last an event.
-    """
-
-    KIND: ClassVar[str] = "ecs.service"
-    cluster: str
-    name: str
-    desired: int
-    created: float
-    created_by: str
-    status: str = "ACTIVE"
-    ended: float | None = None
-    deployments: tuple[Deployment, ...] = ()
-    last_completed: Deployment | None = None
-    steady: bool = False
-    rebalancing: int = 0
-    """How many tasks beyond `desired` it may have while its zones are being balanced."""
-    said: dict[str, float] = attrs.field(factory=dict)
-    minimum_healthy_percent: int = 100
-    maximum_percent: int = 200
-    circuit_breaker: Json = attrs.field(factory=dict)
-    deployment_configuration: Json = attrs.field(factory=dict)
-    grace_period: int | None = None
-    """healthCheckGracePeriodSeconds."""
-    load_balancers: tuple[Json, ...] = ()
-    """As they were asked for."""
-    platform_version: str = "LATEST"
-    enable_managed_tags: bool = False
-    propagate_tags: str = "NONE"
-    enable_execute_command: bool = False
-    zone_rebalancing: str = "ENABLED"
-    request_digest: str = ""
-    client_token: str = ""
-    tags: Tags = attrs.field(factory=dict)
-
-    @property
-    def key(self) -> str:
-        return self.scope(self.cluster, self.name)
-
-    @property
-    def arn(self) -> str:
-        return self.ecs_arn(f"service/{self.cluster}/{self.name}")
-
-    @property
-    def primary(self) -> Deployment:
-        """The deployment that is wanted."""
-        return self.deployments[0]
-
-
-@attrs.frozen(kw_only=True)
-class ServiceRevision(_Regional):
-    """What a deployment of a service wants, written once. `id` is 19 digits."""
-
-    KIND: ClassVar[str] = "ecs.service-revision"
-    cluster: str
-    service: str
-    id: str
-    created: float
-    task_definition: str
-    network: Json = attrs.field(factory=dict)
-    platform_version: str = "1.4.0"
-    launch_type: str | None = "FARGATE"
-    strategy: tuple[Json, ...] = ()
-    load_balancers: tuple[Json, ...] = ()
-    """`targetGroupArn` is the group that this revision's tasks join."""
-    registries: tuple[Json, ...] = ()
-    service_connect: Json | None = None
-
-    @property
-    def key(self) -> str:
-        return self.scope(self.cluster, self.service, self.id)
-
-    @property
-    def arn(self) -> str:
-        return self.ecs_arn(f"service-revision/{self.cluster}/{self.service}/{self.id}")
-
-
-@attrs.frozen(kw_only=True)
-class ServiceDeployment(_Regional):
-    """How one rollout went, as ListServiceDeployments tells it."""
-
-    KIND: ClassVar[str] = "ecs.service-deployment"
-    cluster: str
-    service: str
-    id: str
-    deployment_id: str
-    target_revision: str
-    source_revisions: tuple[str, ...]
-    created: float
-    updated: float
-    status: str = "IN_PROGRESS"
-    reason: str | None = None
-    finished: float | None = None
-    desired: int = 0
-    failure_count: int = 0
-    threshold: int = 0
-    configuration: Json = attrs.field(factory=dict)
-    rollback: Json | None = None
-    stopped: float | None = None
-    failed_by: str = ""
-    """The monitor that failed it: `circuit-breaker`, `alarms`, `user`, `traffic`."""
-    triggered_alarms: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        return self.scope(self.cluster, self.service, self.id)
-
-    @property
-    def arn(self) -> str:
-        return self.ecs_arn(f"service-deployment/{self.cluster}/{self.service}/{self.id}")
 
 
 @attrs.frozen(kw_only=True)
@@ -410,7 +232,7 @@ class TaskRegistration:
 
 
 @attrs.frozen(kw_only=True)
-class Task(_Regional):
+class Task(Regional):
     """A task: what is wanted of it (`desired_status`) and how far it is (`status`, never back).
 
     `service` and `deployment` are set for a service's task. `ready` is when it began to count as healthy.
@@ -492,7 +314,7 @@ class Task(_Regional):
 
 
 @attrs.frozen(kw_only=True)
-class ServiceTask(_Regional):
+class ServiceTask(Regional):
     """A service's way to its tasks: those that live, and those whose end it has not taken into account yet."""
 
     KIND: ClassVar[str] = "ecs.service-task"
@@ -510,7 +332,7 @@ class ServiceTask(_Regional):
 
 
 @attrs.frozen(kw_only=True)
-class LogCursor(_Regional):
+class LogCursor(Regional):
     """How far a container's lines are in CloudWatch Logs: the runtime's position behind the last one.
 
     Older records have the engine's timestamp (ns) of that line, in `at`.
@@ -529,7 +351,7 @@ class LogCursor(_Regional):
 
 
 @attrs.frozen(kw_only=True)
-class ClientToken(_Regional):
+class ClientToken(Regional):
     """A RunTask that was made with a clientToken: the same call again gets the same tasks."""
 
     KIND: ClassVar[str] = "ecs.client-token"
@@ -545,7 +367,7 @@ class ClientToken(_Regional):
 
 
 @attrs.frozen(kw_only=True)
-class AccountSetting(_Regional):
+class AccountSetting(Regional):
     """An account setting that was put; `principal` is an ARN, or "" for the account's default."""
 
     KIND: ClassVar[str] = "ecs.account-setting"

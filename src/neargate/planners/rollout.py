@@ -20,26 +20,37 @@ import attrs
 
 from neargate.model.ecs import Service, Task
 from neargate.planners import ecs_events as events
-from neargate.planners import rollout_registries
+from neargate.planners import rollout_registries, rollout_shift
 from neargate.planners.rollout_actions import REPEAT, Action, Plan, Say, Settle, Stop, say_rarely
-from neargate.planners.rollout_failures import settle
-from neargate.planners.rollout_health import bounds, grace_moment, is_healthy, is_pending, is_protected
+from neargate.planners.rollout_failures import say_trouble, settle
+from neargate.planners.rollout_health import bounds, is_healthy, is_pending
 from neargate.planners.rollout_monitors import Alarms, bake_seconds, judge
 from neargate.planners.rollout_step import Step
 from neargate.planners.rollout_targets import drain_ends, moves
+from neargate.planners.rollout_traffic import Rules
 
 NO_ALARMS: Alarms = {}
+NO_RULES: Rules = {}
 
 
 def plan(
-    service: Service, tasks: Sequence[Task], now: float, pace: str = "local", alarms: Alarms = NO_ALARMS
+    service: Service,
+    tasks: Sequence[Task],
+    now: float,
+    pace: str = "local",
+    alarms: Alarms = NO_ALARMS,
+    rules: Rules = NO_RULES,
 ) -> Plan:
     """What to do next. `tasks` are the service's tasks that live or were not settled yet; `alarms` those that its
-    deployments watch."""
+    deployments watch; `rules` the listener rules that split its traffic."""
     settled: list[Action] = [Settle(task.id) for task in tasks if task.status == "STOPPED"]
     live = [task for task in tasks if task.status != "STOPPED"]
-    active = service.status == "ACTIVE"
-    made = _roll(service, tasks, live, now, pace, alarms) if active else _drain(service, live, now)
+    if service.status != "ACTIVE":
+        made = _drain(service, live, now)
+    elif rollout_shift.concerns(service):
+        made = rollout_shift.plan(service, tasks, now, pace, alarms, rules)
+    else:
+        made = _roll(service, tasks, live, now, pace, alarms)
     stopped = [action.task for action in made.actions if isinstance(action, Stop)]
     joined = [*moves(service.name, tasks, stopped, now), *rollout_registries.moves(tasks, stopped)]
     wake_at = _earliest_after(now, [*drain_ends(live), *([made.wake_at] if made.wake_at else [])])
@@ -52,7 +63,7 @@ def _roll(
     actions: list[Action] = []
     before = service
     service = settle(service, tasks, now, pace)
-    service = _say_trouble(before, service, actions, now)
+    service = say_trouble(before, service, actions, now)
     service = judge(service, alarms, actions, now)
     service = _balance(service, live, actions)
     step = Step(service, live, now)
@@ -68,14 +79,6 @@ def _roll(
     return Plan(
         service, tuple(actions), _waiting_for(service, step, now), _wake_at(service, step, alarms, now)
     )
-
-
-def _say_trouble(before: Service, service: Service, actions: list[Action], now: float) -> Service:
-    """The event about tasks that cannot be started, from the third wave on, every six hours at most."""
-    grown = service.primary.launch_failures > before.primary.launch_failures
-    if grown and service.primary.launch_failures >= 3:
-        return say_rarely(service, "cannot-start", events.cannot_start(service.name), actions, now)
-    return service
 
 
 # -- availability zones ----------------------------------------------------------------------------------------
@@ -215,14 +218,7 @@ def _tasks(count: int) -> str:
 
 def _wake_at(service: Service, step: Step, alarms: Alarms, now: float) -> float | None:
     primary = service.primary
-    moments: list[float] = []
-    if step.missing and primary.rollout_state != "FAILED":
-        moments.append(primary.retry_at)
-    if step.in_trouble:
-        moments += [old.retry_at for old in service.deployments[1:]]
-    moments += [moment for task in step.mine if (moment := grace_moment(service, task)) is not None]
-    if step.held:
-        moments += [t.protected_until or now for t in step.wanted if is_protected(t, now)]
+    moments = step.moments()
     if primary.rollout_state == "IN_PROGRESS" and primary.bake_since is not None:
         moments.append(primary.bake_since + bake_seconds(service, alarms))
     if service.steady:

@@ -67,6 +67,15 @@ class Forget:
 
 
 @attrs.frozen
+class Shift:
+    """Let a listener rule or listener (its ARN) forward with these weights, acting in the role."""
+
+    rule: str
+    role: str
+    weights: tuple[tuple[str, int], ...]
+
+
+@attrs.frozen
 class Settle:
     """A stopped task's end has been taken into account; the service lets go of it."""
 
@@ -80,7 +89,7 @@ class Say:
     message: str
 
 
-Action = Start | Stop | Register | Deregister | Discover | Forget | Settle | Say
+Action = Start | Stop | Register | Deregister | Discover | Forget | Shift | Settle | Say
 
 
 @attrs.frozen

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import attrs
 
 from neargate.model.ecs import Deployment, Service, Task
+from neargate.planners import ecs_events as events
+from neargate.planners.rollout_actions import Action, say_rarely
 
 QUICK = 10.0
 """A task that ends sooner after it began to run than this (s) takes part in a crash loop."""
@@ -82,3 +84,11 @@ def _note_end(deployment: Deployment, task: Task, now: float, pace: str) -> Depl
         return deployment
     exits = deployment.quick_exits + 1
     return attrs.evolve(deployment, quick_exits=exits, retry_at=now + quick_pause(exits))
+
+
+def say_trouble(before: Service, service: Service, actions: list[Action], now: float) -> Service:
+    """The event about tasks that cannot be started, from the third wave on, every six hours at most."""
+    grown = service.primary.launch_failures > before.primary.launch_failures
+    if grown and service.primary.launch_failures >= 3:
+        return say_rarely(service, "cannot-start", events.cannot_start(service.name), actions, now)
+    return service

@@ -46,7 +46,8 @@ def judge(service: Service, alarms: Alarms, actions: list[Action], now: float) -
     primary = service.primary
     if primary.rollout_state != "IN_PROGRESS":
         return service
-    found = _stopped(primary) or _alarmed(service, alarms) or _broken(service)
+    cleaning = primary.stage == "CLEAN_UP" and not primary.rolls_back
+    found = _stopped(primary) or (None if cleaning else _alarmed(service, alarms) or _broken(service))
     return service if found is None else fail(service, found, actions, now)
 
 
@@ -83,6 +84,11 @@ def fail(service: Service, failure: Failure, actions: list[Action], now: float) 
         rolls_back=primary.rolls_back or primary.service_deployment_id or primary.id,
         failed_by=failure.monitor,
         status_reason=failure.status,
+        stage="",
+        weight=0.0,
+        test_weight=0.0,
+        hooks=(),
+        traffic_error="",
         bake_since=None,
         failing=(),
         failed_tasks=0,
@@ -151,6 +157,18 @@ def _alarmed(service: Service, alarms: Alarms) -> Failure | None:
         status=events.alarm_status(names) if rolls_back else events.alarm_reason(),
         back="ECS deployment alarm",
         rolls_back=rolls_back,
+    )
+
+
+def traffic_failure(status: str) -> Failure:
+    """The load balancer does not let the traffic be shifted; `status` says why."""
+    return Failure(
+        monitor="traffic",
+        said=status.rstrip("."),
+        reason=f"ECS deployment failed: {status}",
+        status=status,
+        back="ECS deployment failed",
+        rolls_back=True,
     )
 
 

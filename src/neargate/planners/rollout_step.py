@@ -14,6 +14,7 @@ from neargate.planners.rollout_health import (
     bounds,
     failure_event,
     failure_reason,
+    grace_moment,
     is_failing,
     is_healthy,
     is_pending,
@@ -255,6 +256,19 @@ class Step:
 
     def _replace(self, primary: Deployment) -> None:
         self.service = attrs.evolve(self.service, deployments=(primary, *self.service.deployments[1:]))
+
+    def moments(self) -> list[float]:
+        """When something about its tasks changes by itself."""
+        primary = self.service.primary
+        found: list[float] = []
+        if self.missing and primary.rollout_state != "FAILED":
+            found.append(primary.retry_at)
+        if self.in_trouble:
+            found += [old.retry_at for old in self.service.deployments[1:]]
+        found += [moment for t in self.mine if (moment := grace_moment(self.service, t)) is not None]
+        if self.held:
+            found += [t.protected_until or self.now for t in self.wanted if is_protected(t, self.now)]
+        return found
 
     # -- the outcome -----------------------------------------------------------------------------------------
 

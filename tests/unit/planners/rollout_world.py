@@ -11,7 +11,8 @@ from neargate.planners import rollout
 from neargate.planners import rollout_actions as steps
 from neargate.planners import rollout_health as health
 from neargate.planners.rollout_monitors import AlarmSeen
-from neargate.services.ecs.load_balancers import places_of
+from neargate.planners.rollout_traffic import Weights
+from neargate.services.ecs.load_balancers import joined, places_of
 
 START = 1_000_000.0
 
@@ -45,6 +46,34 @@ def service(desired: int, minimum: int = 100, maximum: int = 200, **members: Any
     )
 
 
+def shifting(strategy: str, desired: int = 2, *, first: bool = False, **configuration: Any) -> World:
+    """A steady service with the groups `blue` (in use) and `green`, rules `production` and `test`, and a strategy
+    that shifts traffic; `first`: nothing has been deployed yet."""
+    item = {
+        "targetGroupArn": "blue",
+        "containerName": "app",
+        "containerPort": 80,
+        "advancedConfiguration": {
+            "alternateTargetGroupArn": "green",
+            "productionListenerRule": "production",
+            "testListenerRule": "test",
+            "roleArn": "role",
+        },
+    }
+    made = service(
+        desired,
+        load_balancers=(item,),
+        deployment_configuration={"strategy": strategy, "bakeTimeInMinutes": 1, **configuration},
+    )
+    primary = attrs.evolve(made.primary, load_balancers=(item,), traffic=strategy)
+    world = World(attrs.evolve(made, deployments=(primary,)))
+    world.rules = {"production": (("blue", 1),), "test": (("blue", 0), ("green", 1))}
+    if not first:
+        world.settle()
+        world.events.clear()
+    return world
+
+
 def balanced(made: Service, *groups: str) -> Service:
     """The service with its tasks in target groups."""
     items = tuple({"targetGroupArn": arn, "containerName": "app", "containerPort": 80} for arn in groups)
@@ -64,18 +93,21 @@ class World:
         self.deployed = 100
         self.waiting_for = ""
         self.alarms: dict[str, AlarmSeen] = {}
+        self.rules: dict[str, Weights | None] = {}
 
     def plan(self) -> steps.Plan:
         """One plan, carried out, with its promises checked."""
         before_healthy = sum(health.is_healthy(task) for task in self.tasks.values())
         before_occupying = self.occupying()
         states = {d.id: d.rollout_state for d in self.service.deployments}
-        made = rollout.plan(self.service, list(self.tasks.values()), self.now, "local", self.alarms)
+        made = rollout.plan(
+            self.service, list(self.tasks.values()), self.now, "local", self.alarms, self.rules
+        )
         self.service, self.waiting_for = made.service, made.waiting_for
         for action in made.actions:
             self._act(action)
         least, most = health.bounds(self.service)
-        if self.service.status == "ACTIVE":
+        if self.service.status == "ACTIVE" and self.service.primary.traffic == "ROLLING":
             healthy = sum(health.is_healthy(task) for task in self.tasks.values())
             assert healthy >= min(before_healthy, least)
             assert self.occupying() <= max(before_occupying, most)
@@ -106,6 +138,9 @@ class World:
             case steps.Deregister(group=group, places=places):
                 for task_id, port in places:
                     self.place(task_id, group, port, state="draining", left=self.now)
+            case steps.Shift(rule=rule, weights=weights):
+                assert self.rules[rule] is not None
+                self.rules[rule] = weights
             case steps.Settle(task=task_id):
                 del self.tasks[task_id]
             case steps.Say(message=message):
@@ -203,6 +238,16 @@ class World:
         """Its owner protects it for ten seconds."""
         self.change(task_id, protected_until=self.now + 10)
 
+    @property
+    def strategy(self) -> str:
+        return str(self.service.deployment_configuration.get("strategy", "ROLLING"))
+
+    @property
+    def serving(self) -> Deployment | None:
+        last = self.service.last_completed
+        alive = [d for d in self.service.deployments if last is not None and d.id == last.id]
+        return next(iter(alive or self.service.deployments), None)
+
     def heal(self) -> None:
         """Nothing is wrong with any task any more."""
         for task_id, task in list(self.tasks.items()):
@@ -222,11 +267,12 @@ class World:
         """UpdateService with another task definition; `number` is in the deployment's id."""
         self.deployed += 1
         number = number or self.deployed
-        olds = tuple(attrs.evolve(d, status="ACTIVE") for d in self.service.deployments)
+        olds = tuple(attrs.evolve(d, status="ACTIVE", rolls_back="") for d in self.service.deployments)
         new = attrs.evolve(
             deployment(number, definition="web:2", at=self.now, desired=self.service.desired),
-            load_balancers=self.service.load_balancers,
+            load_balancers=joined(self.service.load_balancers, self.serving, self.strategy),
             zones=self.service.primary.zones,
+            traffic=self.strategy,
         )
         self.service = attrs.evolve(self.service, deployments=(new, *olds), steady=False, rebalancing=0)
 

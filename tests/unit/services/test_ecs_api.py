@@ -310,16 +310,22 @@ SERVICE_REFUSED = [
         "The container None does not exist in the task definition.",
     ),
     (
-        {"deploymentConfiguration": {"strategy": "BLUE_GREEN"}},
+        {"deploymentConfiguration": {"lifecycleHooks": [{"lifecycleStages": ["PRE_SCALE_UP"]}]}},
         "NotImplemented",
-        "ecs:CreateService deploymentConfiguration.strategy BLUE_GREEN is not implemented by Neargate yet "
-        "(docs/coverage.md#ecs)",
+        "ecs:CreateService deploymentConfiguration.lifecycleHooks with targetType AWS_LAMBDA is not implemented by "
+        "Neargate yet (docs/coverage.md#ecs)",
     ),
     (
         {"deploymentController": {"type": "EXTERNAL"}},
         "NotImplemented",
-        "ecs:CreateService deploymentController EXTERNAL is not implemented by Neargate yet "
-        "(docs/coverage.md#ecs)",
+        "ecs:CreateService deploymentController EXTERNAL (use controller ECS: there are no task sets that something "
+        "else could shift traffic between) is not implemented by Neargate yet (docs/coverage.md#ecs)",
+    ),
+    (
+        {"deploymentController": {"type": "CODE_DEPLOY"}},
+        "NotImplemented",
+        "ecs:CreateService deploymentController CODE_DEPLOY (use controller ECS with deploymentConfiguration.strategy "
+        "BLUE_GREEN, which needs no CodeDeploy) is not implemented by Neargate yet (docs/coverage.md#ecs)",
     ),
     (
         {"launchType": None},

@@ -119,3 +119,88 @@ def test_a_task_definition_without_the_balanced_port_is_refused(front: Front) ->
         "InvalidParameterException",
         "The container app does not exist in the task definition.",
     )
+
+
+# -- strategies that shift traffic -----------------------------------------------------------------------------
+
+
+def advanced(front: Front, **members: Any) -> dict[str, Any]:
+    """The group `web` with `green` beside it; `production` forwards to `web` only."""
+    other = front.elb.group("green")
+    production = front.elb.rule(front.listener, 1, Actions=[forward(front.group)])
+    test = front.elb.rule(front.listener, 2, Actions=[forward(other)])
+    given = {
+        "alternateTargetGroupArn": other,
+        "productionListenerRule": production,
+        "testListenerRule": test,
+        "roleArn": "arn:aws:iam::000000000000:role/shift",
+        **members,
+    }
+    return front.at(front.group, advancedConfiguration=given)
+
+
+def green(front: Front, *items: dict[str, Any], **configuration: Any) -> str:
+    request = front.ecs.wanted(
+        loadBalancers=list(items), deploymentConfiguration={"strategy": "BLUE_GREEN", **configuration}
+    )
+    code, text = front.ecs.error("CreateService", **request)
+    assert code == "InvalidParameterException"
+    return text
+
+
+def test_blue_green_needs_an_advanced_configuration(front: Front) -> None:
+    assert green(front, front.at(front.group)) == (
+        "advancedConfiguration field is required for all loadBalancers when using a non-ROLLING deployment strategy"
+    )
+    other = front.at(front.elb.group("more"))
+    assert refused(front, advanced(front), other) == (
+        "Either all or none of the provided loadBalancers must have advancedConfiguration defined"
+    )
+
+
+def test_rules_of_the_wrong_kind_or_twice(front: Front) -> None:
+    item = advanced(front, productionListenerRule=front.listener)
+    assert green(front, item) == (
+        "productionListenerRule has an invalid ARN format. Must be RuleArn for ALB or ListenerArn for NLB. Got: "
+        f"{front.listener}"
+    )
+    rule = front.elb.rule(front.listener, 3, Actions=[forward(front.group)])
+    item["advancedConfiguration"] |= {"productionListenerRule": rule, "testListenerRule": rule}
+    assert green(front, item) == (
+        f"The following rules cannot be used as both production and test listener rules: {rule}"
+    )
+    del item["advancedConfiguration"]["testListenerRule"]
+    assert green(front, item) == (
+        "For Application LoadBalancer, testListenerRule is required when productionListenerRule is not associated "
+        "with both targetGroup and alternateTargetGroup"
+    )
+
+
+def test_the_configuration_of_each_strategy_is_its_own(front: Front) -> None:
+    assert green(front, advanced(front), canaryConfiguration={"canaryPercent": 5.0}) == (
+        "canaryConfiguration is only valid when the deployment strategy is CANARY."
+    )
+    canary = {"strategy": "CANARY", "canaryConfiguration": {"canaryPercent": 0.05}}
+    assert front.ecs.error("CreateService", **front.ecs.wanted(deploymentConfiguration=canary))[1] == (
+        "canaryPercent must be a multiple of 0.1 between 0.1 and 100.0."
+    )
+    hook = {"targetType": "PAUSE", "lifecycleStages": ["TEST_TRAFFIC_SHIFT"]}
+    hooked = {"strategy": "BLUE_GREEN", "lifecycleHooks": [hook]}
+    assert front.ecs.error("CreateService", **front.ecs.wanted(deploymentConfiguration=hooked))[1] == (
+        "PAUSE hooks cannot be configured at the TEST_TRAFFIC_SHIFT stage."
+    )
+
+
+def test_the_defaults_of_a_strategy_are_shown(front: Front) -> None:
+    made = front.ecs.service(deploymentConfiguration={"strategy": "LINEAR"})
+    shown = made["deploymentConfiguration"]
+    assert shown["bakeTimeInMinutes"] == 15
+    assert shown["linearConfiguration"] == {"stepPercent": 10.0, "stepBakeTimeInMinutes": 6}
+
+
+def test_an_update_to_blue_green_checks_the_load_balancers_there_are(front: Front) -> None:
+    front.ecs.service(loadBalancers=[front.at(front.group)])
+    request = {"cluster": "c", "service": "web", "deploymentConfiguration": {"strategy": "BLUE_GREEN"}}
+    assert front.ecs.error("UpdateService", **request)[1].startswith(
+        "advancedConfiguration field is required"
+    )

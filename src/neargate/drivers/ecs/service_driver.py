@@ -77,7 +77,8 @@ class ServiceDriver:
         return made.wake_at
 
     def _plan(self, sight: Sight, now: float) -> Plan:
-        return rollout.plan(sight.service, sight.tasks, now, self._dispatcher.settings.pace, sight.alarms)
+        pace = self._dispatcher.settings.pace
+        return rollout.plan(sight.service, sight.tasks, now, pace, sight.alarms, sight.rules)
 
     def _await(self, service: str, sight: Sight | None) -> None:
         """Note what else wakes this service, before anything of it is changed: no change of it can be missed."""

@@ -40,6 +40,8 @@ def _begin_rollback(cx: Context, before: Service, after: Service) -> None:
     arn = after.ecs_arn(f"service-revision/{after.cluster}/{after.name}/{back.revision_id}")
     rollback = {"reason": back.status_reason, "startedAt": cx.now, "serviceRevisionArn": arn}
     told = _told(back, threshold(after) if back.failed_by == BREAKER else before.primary.failed_tasks)
+    if before.primary.traffic != "ROLLING":
+        told |= {"weight": 0.0, "test_weight": 0.0, "hooks": before.primary.hooks}
     _change(cx, after, back.rolls_back, UNDER_WAY, status="ROLLBACK_IN_PROGRESS", rollback=rollback, **told)
 
 
@@ -87,21 +89,42 @@ def _completed(cx: Context, after: Service, deployment: Deployment, old: Deploym
         status="SUCCESSFUL",
         finished=cx.now,
         failure_count=deployment.failed_tasks,
+        **({} if deployment.traffic == "ROLLING" else {"weight": 100.0, "test_weight": 100.0, "hooks": ()}),
     )
 
 
 def _progressed(cx: Context, after: Service, deployment: Deployment, old: Deployment) -> None:
-    if (deployment.failed_tasks, deployment.desired) == (old.failed_tasks, old.desired):
+    if deployment.rolls_back:
+        if deployment.stage != old.stage:
+            _change(cx, after, deployment.rolls_back, ("ROLLBACK_IN_PROGRESS",), stage=deployment.stage)
         return
-    _change(
-        cx,
-        after,
-        deployment.service_deployment_id,
-        UNDER_WAY,
-        failure_count=deployment.failed_tasks,
-        threshold=threshold(after),
-        desired=deployment.desired,
-    )
+    if _shown(deployment) != _shown(old):
+        _change(
+            cx,
+            after,
+            deployment.service_deployment_id,
+            UNDER_WAY,
+            failure_count=deployment.failed_tasks,
+            threshold=threshold(after),
+            desired=deployment.desired,
+            **_traffic(deployment),
+        )
+
+
+def _shown(deployment: Deployment) -> tuple[Any, ...]:
+    """What of a deployment under way the history shows."""
+    return (deployment.failed_tasks, deployment.desired, *_traffic(deployment).values())
+
+
+def _traffic(deployment: Deployment) -> dict[str, Any]:
+    if deployment.traffic == "ROLLING":
+        return {}
+    return {
+        "stage": deployment.stage,
+        "weight": deployment.weight,
+        "test_weight": deployment.test_weight,
+        "hooks": deployment.hooks,
+    }
 
 
 def _change(cx: Context, service: Service, record_id: str, only: tuple[str, ...], **members: Any) -> None:

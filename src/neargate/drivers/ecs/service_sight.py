@@ -8,10 +8,12 @@ import attrs
 
 from neargate.model.cloudwatch import Alarm
 from neargate.model.ecs import Service, ServiceTask, Task, TaskTarget
-from neargate.model.elbv2 import Target, key_of
-from neargate.model.records import Reader
+from neargate.model.elbv2 import Listener, Rule, Target, key_of
+from neargate.model.records import Json, Reader
 from neargate.planners.rollout_monitors import AlarmSeen, alarm_names
+from neargate.planners.rollout_shift import concerns
 from neargate.planners.rollout_targets import TargetSeen, observed
+from neargate.planners.rollout_traffic import Rules, Weights, routes
 
 _PERIOD = 60.0  # seconds; where an alarm's settings name none
 
@@ -25,6 +27,7 @@ class Sight:
     tasks: list[Task]
     stale: frozenset[str]
     alarms: Mapping[str, AlarmSeen]
+    rules: Rules
     awaited: tuple[str, ...]
     """The keys of the targets and alarms whose changes matter to it."""
 
@@ -39,7 +42,8 @@ def look(view: Reader, key: str, now: float) -> Sight | None:
     tasks = [observed(task, lambda of, place: _target(view, of, place), now) for task in recorded]
     stale = frozenset(task.id for task, was in zip(tasks, recorded, strict=True) if task != was)
     awaited = [target_key(task, place) for task in tasks for place in task.targets if task.attachment.ip]
-    return Sight(service, tasks, stale, _alarms(view, service), (*awaited, *alarm_keys(service)))
+    watched = (*awaited, *alarm_keys(service))
+    return Sight(service, tasks, stale, _alarms(view, service), _rules(view, service), watched)
 
 
 def target_key(task: Task, place: TaskTarget) -> str:
@@ -72,3 +76,43 @@ def _window(alarm: Alarm) -> float:
     stats = [(query.get("MetricStat") or {}).get("Period") for query in settings.get("Metrics") or ()]
     period = max((float(one) for one in (*periods, *stats) if one), default=_PERIOD)
     return period * float(settings.get("EvaluationPeriods") or 1)
+
+
+def _rules(view: Reader, service: Service) -> dict[str, Weights | None]:
+    """What the listener rules do between which a deployment shifts the traffic now."""
+    if not service.deployments or not concerns(service):
+        return {}
+    arns = {
+        arn
+        for deployment in service.deployments
+        for route in routes(deployment)
+        for arn in (route.production, route.test)
+        if arn
+    }
+    return {arn: weights_of(view, arn) for arn in sorted(arns)}
+
+
+def weights_of(view: Reader, arn: str) -> Weights | None:
+    """The target groups that a rule or a listener forwards to, with their weights; None where it is gone."""
+    actions = forwarding(view, arn)
+    if actions is None:
+        return None
+    return tuple(
+        (group["TargetGroupArn"], int(group.get("Weight", 1)))
+        for action in actions
+        if action["Type"] == "forward"
+        for group in action["ForwardConfig"]["TargetGroups"]
+    )
+
+
+def forwarding(view: Reader, arn: str) -> tuple[Json, ...] | None:
+    """The actions of a rule, a default rule or a listener; None where there is none of that ARN."""
+    key = key_of(arn)
+    if ":listener/" in arn:
+        listener = view.get(Listener, key)
+        return listener.default_actions if listener is not None else None
+    rule = view.get(Rule, key)
+    if rule is not None:
+        return rule.actions
+    listener = view.get(Listener, key.rsplit("/", 1)[0])
+    return listener.default_actions if listener is not None and listener.default_rule_arn == arn else None

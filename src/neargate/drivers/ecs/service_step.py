@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from neargate.drivers.ecs import discovery
+from neargate.drivers.ecs.service_traffic import shift_traffic
 from neargate.model.ecs import (
     SERVICE_EVENTS,
     Deployment,
@@ -38,6 +39,7 @@ from neargate.services.ecs.task_creation import (
 from neargate.services.ecs.tasks import request_stop
 
 _REGISTER_AGAIN = 15.0  # seconds after a registration that was refused
+_SHIFT_AGAIN = 15.0
 
 
 class ServiceStep:
@@ -69,6 +71,8 @@ class ServiceStep:
                 self._discover(action)
             case actions.Forget():
                 self._forget(action)
+            case actions.Shift():
+                self._shift(action)
             case actions.Settle(task=task_id):
                 self._cx.tx.delete(ServiceTask, f"{self.service.key}/{task_id}")
                 del self.tasks[task_id]
@@ -169,6 +173,15 @@ class ServiceStep:
                 self._change_place(*place, group, state="gone", left=self._cx.now)
             else:
                 self._change_place(*place, group, state="draining", left=self._cx.now)
+
+    def _shift(self, action: actions.Shift) -> None:
+        """Say to the load balancer how to split the traffic; a refusal is the planner's to judge."""
+        try:
+            shift_traffic(self._cx, action)
+        except AwsError as error:
+            self.retry_at = self._cx.now + _SHIFT_AGAIN
+            primary = attrs.evolve(self.service.primary, traffic_error=error.message)
+            self.service = attrs.evolve(self.service, deployments=(primary, *self.service.deployments[1:]))
 
     def _targets(self, places: Sequence[tuple[str, int]]) -> list[Json]:
         return [{"Id": self.tasks[task_id].attachment.ip, "Port": port} for task_id, port in places]

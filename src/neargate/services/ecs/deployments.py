@@ -16,11 +16,13 @@ from neargate.model.ecs import (
     TaskDefinition,
     definition_key_of,
 )
+from neargate.model.ecs_services import Hook
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.planners import ecs_events
 from neargate.planners.rollout_health import is_pending, threshold
+from neargate.services.ecs import load_balancers
 from neargate.services.ecs.lookup import (
     find_service,
     invalid,
@@ -56,6 +58,8 @@ def begin(cx: Context, service: Service, target: Target, zones: tuple[str, ...])
     `zones` are those of its subnets.
     """
     deployment_id = f"ecs-svc/{cx.ids.digits(19)}"
+    traffic = service.deployment_configuration.get("strategy", "ROLLING")
+    joined = load_balancers.joined(target.load_balancers, _serving(service), traffic)
     revision = ServiceRevision(
         account=service.account,
         region=service.region,
@@ -63,6 +67,7 @@ def begin(cx: Context, service: Service, target: Target, zones: tuple[str, ...])
         service=service.name,
         id=cx.ids.digits(19),
         created=cx.now,
+        groups=tuple(item["targetGroupArn"] for item in joined),
         **attrs.asdict(target, recurse=False),
     )
     sources = [deployment.revision_id for deployment in service.deployments]
@@ -80,6 +85,8 @@ def begin(cx: Context, service: Service, target: Target, zones: tuple[str, ...])
         desired=service.desired,
         threshold=threshold(service),
         configuration=service.deployment_configuration,
+        weight=None if traffic == "ROLLING" else 0.0,
+        test_weight=None if traffic == "ROLLING" else 0.0,
     )
     cx.tx.put(revision)
     cx.tx.put(record)
@@ -95,12 +102,20 @@ def begin(cx: Context, service: Service, target: Target, zones: tuple[str, ...])
         revision_id=revision.id,
         zones=zones,
         service_deployment_id=record.id,
-        **attrs.asdict(target, recurse=False),
+        traffic=traffic,
+        **attrs.asdict(attrs.evolve(target, load_balancers=joined), recurse=False),
     )
     olds = tuple(
         attrs.evolve(old, status="ACTIVE", rolls_back="", stop_requested="") for old in service.deployments
     )
     return attrs.evolve(service, deployments=(primary, *olds), steady=False, rebalancing=0)
+
+
+def _serving(service: Service) -> Deployment | None:
+    """The deployment that has the service's traffic: the last completed one, or the one there is."""
+    last = service.last_completed
+    alive = [d for d in service.deployments if last is not None and d.id == last.id]
+    return next(iter(alive or service.deployments), None)
 
 
 def _supersede(cx: Context, service: Service, old: Deployment) -> None:
@@ -179,6 +194,29 @@ def stop_service_deployment(cx: Context, request: Json) -> Json:
     return {"serviceDeploymentArn": record.arn}
 
 
+@operation("ecs", "ContinueServiceDeployment")
+def continue_service_deployment(cx: Context, request: Json) -> Json:
+    """Answer a PAUSE hook: go on (CONTINUE) or go back (ROLLBACK)."""
+    arn, hook_id = request["serviceDeploymentArn"], request["hookId"]
+    record = cx.tx.get(ServiceDeployment, cx.caller.scope(resource_of(arn, "service-deployment")))
+    if record is None:
+        raise AwsError("ServiceDeploymentNotFoundException", "The service deployment was not found.")
+    service = cx.tx.get(Service, record.scope(record.cluster, record.service))
+    primary = service.primary if service is not None else None
+    waiting = [
+        hook
+        for hook in (primary.hooks if primary is not None and primary.id == record.deployment_id else ())
+        if hook.id == hook_id and hook.status == "AWAITING_ACTION" and not hook.answer
+    ]
+    if service is None or primary is None or not waiting:
+        raise invalid(f"The lifecycle hook {hook_id} is not awaiting an action.")
+    answer = request.get("action") or "CONTINUE"
+    hooks = tuple(attrs.evolve(hook, answer=answer) if hook in waiting else hook for hook in primary.hooks)
+    changed = attrs.evolve(primary, hooks=hooks, updated=cx.now)
+    cx.tx.put(attrs.evolve(service, deployments=(changed, *service.deployments[1:])))
+    return {"serviceDeploymentArn": record.arn}
+
+
 def _arns(request: Json, member: str) -> Sequence[str]:
     arns: list[str] = request[member]
     if not 1 <= len(arns) <= _MOST_DESCRIBED:
@@ -215,12 +253,17 @@ def _described(cx: Context, record: ServiceDeployment) -> Json:
     answer.pop("targetServiceRevisionArn")
     service = cx.tx.get(Service, record.scope(record.cluster, record.service))
     counts = _Counts(service, tasks_of(cx, service) if service is not None else [])
-    target = counts.summary(record, record.target_revision)
+    target = {**counts.summary(record, record.target_revision), **_asked(record), **_share(record, own=True)}
     answer |= {
         "updatedAt": record.updated,
         "stoppedAt": record.stopped,
-        "targetServiceRevision": target if target.get("requestedTaskCount") else {**target, **_asked(record)},
-        "sourceServiceRevisions": [counts.summary(record, source) for source in record.source_revisions],
+        "lifecycleStage": record.stage or None,
+        "lifecycleHookDetails": [_hook(hook) for hook in record.hooks] or None,
+        "targetServiceRevision": target,
+        "sourceServiceRevisions": [
+            {**counts.summary(record, source), **_share(record, own=False)}
+            for source in record.source_revisions
+        ],
         "deploymentConfiguration": record.configuration,
         "deploymentCircuitBreaker": {
             "status": _breaker_status(record),
@@ -234,7 +277,29 @@ def _described(cx: Context, record: ServiceDeployment) -> Json:
 
 
 def _asked(record: ServiceDeployment) -> Json:
-    return {"requestedTaskCount": record.desired} if record.status in _UNDER_WAY else {}
+    """A rolling update asks for all its tasks at once."""
+    rolling = record.weight is None and record.status in _UNDER_WAY
+    return {"requestedTaskCount": record.desired} if rolling else {}
+
+
+def _share(record: ServiceDeployment, *, own: bool) -> Json:
+    """Percent of production and test traffic of the target revision (`own`) or of the one before it."""
+    if record.weight is None or record.test_weight is None:
+        return {}
+    return {
+        "requestedProductionTrafficWeight": record.weight if own else 100.0 - record.weight,
+        "requestedTestTrafficWeight": record.test_weight if own else 100.0 - record.test_weight,
+    }
+
+
+def _hook(hook: Hook) -> Json:
+    return {
+        "hookId": hook.id,
+        "targetType": "PAUSE",
+        "status": hook.status,
+        "expiresAt": hook.expires,
+        "timeoutAction": hook.timeout_action,
+    }
 
 
 class _Counts:
@@ -309,15 +374,15 @@ def _revision(cx: Context, record: ServiceRevision) -> Json:
     if record.service_connect:
         answer["serviceConnectConfiguration"] = record.service_connect
     if record.load_balancers:
+        groups = record.groups or tuple(item["targetGroupArn"] for item in record.load_balancers)
+        resolved = [_resolved(item, group) for item, group in zip(record.load_balancers, groups, strict=True)]
         answer["loadBalancers"] = list(record.load_balancers)
-        answer["resolvedConfiguration"] = {
-            "loadBalancers": [_resolved(item) for item in record.load_balancers]
-        }
+        answer["resolvedConfiguration"] = {"loadBalancers": resolved}
     return {member: value for member, value in answer.items() if value is not None}
 
 
-def _resolved(item: Json) -> Json:
+def _resolved(item: Json, group: str) -> Json:
     """The target group that serves a revision's traffic, and the rule that leads there."""
     rule = (item.get("advancedConfiguration") or {}).get("productionListenerRule")
-    group = {"targetGroupArn": item["targetGroupArn"]}
-    return {**group, "productionListenerRule": rule} if rule else group
+    resolved = {"targetGroupArn": group}
+    return {**resolved, "productionListenerRule": rule} if rule else resolved

@@ -50,6 +50,29 @@ def places_of(deployment: Deployment) -> tuple[TaskTarget, ...]:
     )
 
 
+def joined(items: Sequence[Json], before: Deployment | None, traffic: str) -> tuple[Json, ...]:
+    """The load balancers of a new deployment: `targetGroupArn` is the group that its tasks join, the alternate the
+    other one. One that takes over traffic joins the group that the deployment before it is not in; one that rolls
+    stays in the group that serves."""
+    served = {item["targetGroupArn"] for item in before.load_balancers} if before is not None else set()
+    return tuple(_joined(item, served, traffic) for item in items)
+
+
+def _joined(item: Json, served: set[str], traffic: str) -> Json:
+    advanced = item.get("advancedConfiguration") or {}
+    first, second = item["targetGroupArn"], advanced.get("alternateTargetGroupArn")
+    if not second:
+        return item
+    swaps = first in served if traffic != "ROLLING" else second in served
+    if not swaps:
+        return item
+    return {
+        **item,
+        "targetGroupArn": second,
+        "advancedConfiguration": {**advanced, "alternateTargetGroupArn": first},
+    }
+
+
 def _check_kinds(items: Sequence[Json]) -> None:
     for item in items:
         if bool(item.get("loadBalancerName")) == bool(item.get("targetGroupArn")):
@@ -148,3 +171,20 @@ def _check_shift(cx: Context, item: Json) -> None:
             raise invalid(
                 f"{member} has an invalid ARN format. Must be RuleArn for ALB or ListenerArn for NLB. Got: {arn}"
             )
+    if "/app/" in advanced["productionListenerRule"] and not advanced.get("testListenerRule"):
+        groups = _groups_of_rule(cx, advanced["productionListenerRule"])
+        if groups is not None and not {item["targetGroupArn"], advanced["alternateTargetGroupArn"]} <= groups:
+            raise invalid(
+                "For Application LoadBalancer, testListenerRule is required when productionListenerRule is not "
+                "associated with both targetGroup and alternateTargetGroup"
+            )
+
+
+def _groups_of_rule(cx: Context, arn: str) -> set[str] | None:
+    """The target groups that a rule forwards to; None where there is no such rule, which the deployment finds."""
+    try:
+        (rule,) = cx.invoke("elbv2", "DescribeRules", {"RuleArns": [arn]})["Rules"]
+    except AwsError:
+        return None
+    forwards = [action["ForwardConfig"] for action in rule["Actions"] if action["Type"] == "forward"]
+    return {group["TargetGroupArn"] for forward in forwards for group in forward["TargetGroups"]}

@@ -13,6 +13,7 @@ from neargate.model.operations import Context
 from neargate.services.ecs.lookup import client_error
 
 SERVICE_ROLE = "AWSServiceRoleForECS"
+ECS, ECS_TASKS = "ecs.amazonaws.com", "ecs-tasks.amazonaws.com"
 
 
 def service_role_arn(account: str) -> str:
@@ -44,7 +45,7 @@ def check_assumable(cx: Context, definition: TaskDefinition, overrides: dict[str
     )
     for given in wanted:
         arn = role_arn(cx, given)
-        if arn is not None and not _assumable(cx, arn):
+        if arn is not None and not is_assumable(cx, arn, ECS_TASKS):
             raise client_error(
                 f"ECS was unable to assume the role '{arn}' that was provided for this task. Please verify "
                 "that the role being passed has the proper trust relationship and permissions and that your "
@@ -52,8 +53,9 @@ def check_assumable(cx: Context, definition: TaskDefinition, overrides: dict[str
             )
 
 
-def _assumable(cx: Context, arn: str) -> bool:
-    if arn.split(":")[4] != cx.account:
+def is_assumable(cx: Context, arn: str, service: str) -> bool:
+    """Whether a role of this account exists and trusts that service."""
+    if arn.count(":") < 5 or arn.split(":")[4] != cx.account:
         return False
     try:
         role = cx.invoke("iam", "GetRole", {"RoleName": arn.rsplit("/", 1)[-1]})["Role"]
@@ -61,17 +63,17 @@ def _assumable(cx: Context, arn: str) -> bool:
         if error.code != "NoSuchEntity":
             raise
         return False
-    return role["Arn"] == arn and _trusts_tasks(json.loads(unquote(role["AssumeRolePolicyDocument"])))
+    return role["Arn"] == arn and _trusts(json.loads(unquote(role["AssumeRolePolicyDocument"])), service)
 
 
-def _trusts_tasks(document: dict[str, Any]) -> bool:
+def _trusts(document: dict[str, Any], wanted: str) -> bool:
     for statement in _listed(document.get("Statement")):
         principal = statement.get("Principal")
         services = _listed(principal.get("Service")) if isinstance(principal, dict) else _listed(principal)
         actions = _listed(statement.get("Action"))
         if (
             statement.get("Effect") == "Allow"
-            and any(service in ("ecs-tasks.amazonaws.com", "*") for service in services)
+            and any(service in (wanted, "*") for service in services)
             and any(action in ("sts:AssumeRole", "sts:*", "*") for action in actions)
         ):
             return True

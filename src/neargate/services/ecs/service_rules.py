@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from neargate.model.errors import not_implemented
 from neargate.model.records import Json
@@ -15,8 +16,22 @@ _LATER = (
     "gatewayConnectors",
     "monitoring",
 )
-_LATER_DEPLOYMENT = ("lifecycleHooks", "linearConfiguration", "canaryConfiguration")
 _LONGEST_BAKE = 1440
+_BAKE = 15
+"""Minutes, for strategies that shift traffic."""
+_INSTEAD = {
+    "CODE_DEPLOY": " (use controller ECS with deploymentConfiguration.strategy BLUE_GREEN, which needs no CodeDeploy)",
+    "EXTERNAL": " (use controller ECS: there are no task sets that something else could shift traffic between)",
+}
+_HOOKED = (
+    "RECONCILE_SERVICE",
+    "PRE_SCALE_UP",
+    "POST_SCALE_UP",
+    "POST_TEST_TRAFFIC_SHIFT",
+    "PRE_PRODUCTION_TRAFFIC_SHIFT",
+    "POST_PRODUCTION_TRAFFIC_SHIFT",
+)
+"""Where a PAUSE hook can wait."""
 
 
 def check_name(name: str) -> None:
@@ -29,15 +44,13 @@ def refuse_later(operation: str, request: Json) -> None:
     refuse_members(operation, request, _LATER)
     controller = (request.get("deploymentController") or {}).get("type") or "ECS"
     if controller != "ECS":
-        raise not_implemented(f"ecs:{operation} deploymentController {controller}", "ecs")
-    deployment = request.get("deploymentConfiguration") or {}
-    if (deployment.get("strategy") or "ROLLING") != "ROLLING":
-        raise not_implemented(
-            f"ecs:{operation} deploymentConfiguration.strategy {deployment['strategy']}", "ecs"
-        )
-    for member in _LATER_DEPLOYMENT:
-        if deployment.get(member):
-            raise not_implemented(f"ecs:{operation} deploymentConfiguration.{member}", "ecs")
+        advice = _INSTEAD.get(controller, "")
+        raise not_implemented(f"ecs:{operation} deploymentController {controller}{advice}", "ecs")
+    for hook in (request.get("deploymentConfiguration") or {}).get("lifecycleHooks") or ():
+        if (hook.get("targetType") or "AWS_LAMBDA") != "PAUSE":
+            raise not_implemented(
+                f"ecs:{operation} deploymentConfiguration.lifecycleHooks with targetType AWS_LAMBDA", "ecs"
+            )
 
 
 def check_role(request: Json) -> None:
@@ -90,10 +103,50 @@ def deployment_configuration(given: Json | None, current: Json | None = None) ->
     if alarms.get("enable") and not alarms["alarmNames"]:
         raise invalid("alarmNames cannot be empty when deployment alarms are enabled.")
     bake = answer.get("bakeTimeInMinutes")
-    if bake is not None and not 0 <= bake <= _LONGEST_BAKE:
-        raise invalid(f"bakeTimeInMinutes must be between 0 and {_LONGEST_BAKE}.")
+    if bake is None and answer["strategy"] != "ROLLING":
+        answer["bakeTimeInMinutes"] = bake = _BAKE
+    _check_minutes("bakeTimeInMinutes", bake)
     _check_early_success(answer)
+    _check_steps(answer)
+    _check_hooks(answer.get("lifecycleHooks") or ())
     return answer
+
+
+def _check_minutes(member: str, value: int | None) -> None:
+    if value is not None and not 0 <= value <= _LONGEST_BAKE:
+        raise invalid(f"{member} must be between 0 and {_LONGEST_BAKE}.")
+
+
+def _check_steps(configuration: Json) -> None:
+    """canaryConfiguration and linearConfiguration: each for its own strategy, with AWS's defaults."""
+    strategy = configuration["strategy"]
+    for member, owner, percent, minutes, least in (
+        ("canaryConfiguration", "CANARY", "canaryPercent", "canaryBakeTimeInMinutes", 0.1),
+        ("linearConfiguration", "LINEAR", "stepPercent", "stepBakeTimeInMinutes", 3.0),
+    ):
+        given = configuration.get(member)
+        if given and strategy != owner:
+            raise invalid(f"{member} is only valid when the deployment strategy is {owner}.")
+        if strategy != owner:
+            continue
+        defaults = {percent: 5.0, minutes: 10} if owner == "CANARY" else {percent: 10.0, minutes: 6}
+        filled = {**defaults, **(given or {})}
+        tenths = filled[percent] * 10
+        if not least <= filled[percent] <= 100 or abs(tenths - round(tenths)) > 1e-6:
+            raise invalid(f"{percent} must be a multiple of 0.1 between {least} and 100.0.")
+        _check_minutes(minutes, filled[minutes])
+        configuration[member] = filled
+
+
+def _check_hooks(hooks: Sequence[Json]) -> None:
+    for hook in hooks:
+        stages = hook.get("lifecycleStages") or ()
+        if not stages:
+            raise invalid("lifecycleStages cannot be empty for a deployment lifecycle hook.")
+        for stage in stages:
+            if stage not in _HOOKED:
+                raise invalid(f"PAUSE hooks cannot be configured at the {stage} stage.")
+        _check_minutes("timeoutInMinutes", (hook.get("timeoutConfiguration") or {}).get("timeoutInMinutes"))
 
 
 def _check_breaker(breaker: Json) -> None:

@@ -61,7 +61,8 @@ def create_service(cx: Context, request: Json) -> Json:
     place = checked_place(cx, request.get("networkConfiguration"))
     service_rules.check_role(request)
     _check_rebalancing(request.get("availabilityZoneRebalancing"), request.get("deploymentConfiguration"))
-    balancers = load_balancers.checked(cx, request.get("loadBalancers"), definition)
+    strategy_of_traffic = (request.get("deploymentConfiguration") or {}).get("strategy") or "ROLLING"
+    balancers = load_balancers.checked(cx, request.get("loadBalancers"), definition, strategy_of_traffic)
     registries = service_registries.checked(cx, request.get("serviceRegistries"), definition)
     connect = service_connect.checked(
         cx, request.get("serviceConnectConfiguration"), cluster.service_connect_defaults, definition
@@ -137,7 +138,7 @@ def update_service(cx: Context, request: Json) -> Json:
     service_rules.refuse_later("UpdateService", request)
     service_rules.check_placement(request)
     changed = _changed(service, request)
-    target = _target(cx, service, request)
+    target = _target(cx, changed, request)
     changed = attrs.evolve(changed, load_balancers=target.load_balancers)
     if request.get("enableExecuteCommand"):
         check_service_role(runnable_definition(cx, target.task_definition).task_role, "updated")
@@ -198,13 +199,17 @@ def _current_target(service: Service) -> deployments.Target:
 
 
 def _target(cx: Context, service: Service, request: Json) -> deployments.Target:
-    """What the service is to become: what it is, with what the request changes."""
+    """What the service (as the request changes it) is to run: what it does, with what the request names."""
     target = _current_target(service)
     if request.get("taskDefinition"):
         definition = runnable_definition(cx, request["taskDefinition"])
         target = attrs.evolve(target, task_definition=definition.arn)
-    if request.get("loadBalancers") is not None:
-        balancers = load_balancers.checked(cx, request["loadBalancers"], _definition(cx, target))
+    strategy_of_traffic = service.deployment_configuration.get("strategy", "ROLLING")
+    asked = (request.get("deploymentConfiguration") or {}).get("strategy")
+    given = request.get("loadBalancers")
+    if given is not None or (asked and asked != "ROLLING"):
+        items = service.load_balancers if given is None else given
+        balancers = load_balancers.checked(cx, items, _definition(cx, target), strategy_of_traffic)
         target = attrs.evolve(target, load_balancers=balancers)
     elif request.get("taskDefinition"):
         load_balancers.check_definition(target.load_balancers, _definition(cx, target))
