@@ -56,6 +56,10 @@ class DataDirectory:
         return self.root / "balancer"
 
     @property
+    def certificates(self) -> Path:
+        return self.root / "certificates"
+
+    @property
     def log(self) -> Path:
         return self.root / "neargate.log"
 

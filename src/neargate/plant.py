@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,7 @@ from neargate.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from neargate.balancer.envoy import EnvoyBalancer
+    from neargate.model.balancer import Certificate
 
 log = structlog.get_logger()
 
@@ -128,11 +130,24 @@ class Plant:
         await asyncio.to_thread(importlib.import_module, "neargate.drivers.load_balancers")
         from neargate.balancer.envoy import EnvoyBalancer
         from neargate.balancer.probe import probe
-        from neargate.drivers.load_balancers import LoadBalancerDriver
+        from neargate.drivers.load_balancers import Certificates, LoadBalancerDriver
+
+        def issue(names: Iterable[str]) -> Certificate:
+            from neargate.balancer.certificates import Authority
+
+            return Authority(self.data.certificates).issue(names)
 
         self._balancer = EnvoyBalancer(self.data.balancer, owner)
-        pace = self.dispatcher.settings.pace
-        await LoadBalancerDriver(self.store, self.clock, pace, self._balancer, fabric, probe).run()
+        driver = LoadBalancerDriver(
+            store=self.store,
+            clock=self.clock,
+            pace=self.dispatcher.settings.pace,
+            balancer=self._balancer,
+            fabric=fabric,
+            probe=probe,
+            certificates=Certificates(self.store, self.dispatcher, issue),
+        )
+        await driver.run()
 
     async def _end_balancer(self, fabric: LinuxFabric) -> None:
         if self._balancer is None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import json
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -176,6 +179,9 @@ class Rig(Protocol):
         self, door: int, target: str = "/", host: str = "", method: str = "GET", **headers: str
     ) -> Answer: ...
 
+    def port(self) -> int:
+        """One of the loopback address that nobody takes before a balancer does."""
+
     async def kill(self) -> None:
         """End the balancer's process."""
 
@@ -187,16 +193,14 @@ async def serve(balancer: Balancer, *served: Served, pools: dict[str, Pool] | No
     await balancer.apply(Traffic(tuple(served), pools or {}))
 
 
-def pools_of(
-    groups: dict[TargetGroup, list[Endpoint]] | list[tuple[TargetGroup, list[Endpoint]]],
-) -> dict[str, Pool]:
-    pairs = groups.items() if isinstance(groups, dict) else groups
-    return {group.arn: Pool(group, tuple(sorted(members))) for group, members in pairs}
+def pools_of(*members: tuple[TargetGroup, list[Endpoint]]) -> dict[str, Pool]:
+    return {group.arn: Pool(group, tuple(sorted(endpoints))) for group, endpoints in members}
 
 
 class MemoryRig:
     def __init__(self) -> None:
         self._machine = Machine()
+        self._ports = itertools.count(20000)
         self._last: MemoryBalancer | None = None
 
     def balancer(self) -> Balancer:
@@ -218,6 +222,9 @@ class MemoryRig:
         lower = {name.replace("_", "-").lower(): value for name, value in headers.items()}
         return await self._last.ask(Asked(method, "http", host, door, target, lower))
 
+    def port(self) -> int:
+        return next(self._ports)
+
     async def kill(self) -> None:
         self._machine.kill()
 
@@ -232,6 +239,7 @@ class EnvoyRig:
         self.directory = directory
         self._servers: list[asyncio.Server] = []
         self._connections: set[asyncio.Task[None]] = set()
+        self._ports = iter(range(20000 + os.getpid() % 100 * 100, 32000))
         self._balancers: list[EnvoyBalancer] = []
 
     def balancer(self) -> EnvoyBalancer:
@@ -259,6 +267,16 @@ class EnvoyRig:
             return await _read_answer(reader)
         finally:
             writer.close()
+
+    def port(self) -> int:
+        """Below those that the kernel gives to whoever asks for any."""
+        for port in self._ports:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                with contextlib.suppress(OSError):
+                    probe.bind((LOOPBACK, port))
+                    return port
+        raise AssertionError("no port is free")
 
     async def kill(self) -> None:
         pid = self._balancers[-1].process.admin.process()

@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import structlog
@@ -27,6 +27,7 @@ from neargate.planners.proxy_configuration import COUNTED, Documents, documents
 log = structlog.get_logger()
 
 _EFFECT_SECONDS = 10.0
+_DRAWS = 100
 _WATCHED = r"version_text$|update_rejected$|_warming$|warming_clusters$"
 _LISTENERS, _CLUSTERS = "listener_manager.lds", "cluster_manager.cds"
 _COUNTER = re.compile(
@@ -53,13 +54,11 @@ class EnvoyBalancer:
             self._tcp = frozenset(
                 pool.group.key for pool in traffic.pools.values() if pool.group.protocol not in WEB
             )
-            if self.process.runs:
-                pass
-            elif await self.process.adopt():
+            if not self.process.runs:
+                if not await self.process.adopt():
+                    self._files.write_all(made)
+                    await self.process.start()
                 self._files.compare(await self._state())
-            else:
-                self._files.write_all(made)
-                await self.process.start()
                 self._last = None
             self._served.set()
             if made != self._last:
@@ -126,10 +125,11 @@ class EnvoyBalancer:
                     said.append(details)
         return "Envoy refused: " + ("; ".join(said) or "it does not say why")
 
-    async def door(self, wanted: int) -> int:
-        if await self.process.adopt() and wanted in await self._own_doors():
+    async def door(self, wanted: int, besides: Collection[int] = ()) -> int:
+        own = await self._own_doors() if await self.process.adopt() else set()
+        if wanted in own and wanted not in besides:
             return wanted
-        return _free_port(wanted)
+        return _free_port(wanted, own.union(besides))
 
     async def _own_doors(self) -> set[int]:
         """The ports of the loopback address on which Envoy listens."""
@@ -209,8 +209,8 @@ def _has(state: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     )
 
 
-def _free_port(wanted: int) -> int:
-    for port in (wanted, 0):
+def _free_port(wanted: int, besides: Collection[int]) -> int:
+    for port in (0 if wanted in besides else wanted, *[0] * _DRAWS):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -218,7 +218,8 @@ def _free_port(wanted: int) -> int:
             except OSError:
                 continue
             found: int = probe.getsockname()[1]
-            return found
+            if found not in besides:
+                return found
     raise BalancerFailure("No port of the loopback address is free.")
 
 
@@ -268,7 +269,7 @@ class _Files:
         return {name: version} if version else {}
 
     def compare(self, state: Mapping[str, str]) -> None:
-        """Write again what an adopted Envoy has not taken up: it refused it, or the last server died on the way."""
+        """Write again what Envoy has not taken up: it refused it, or the last server died on the way."""
         assert self._there is not None
         for kind, name in (("lds", _LISTENERS), ("cds", _CLUSTERS)):
             there = self._there.get(f"{kind}.json")

@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 
 import attrs
 
@@ -72,11 +72,12 @@ class MemoryBalancer:
         self._machine.traffic = traffic
         self._served.set()
 
-    async def door(self, wanted: int) -> int:
+    async def door(self, wanted: int, besides: Collection[int] = ()) -> int:
         own = {entry.door for _, entry in self._entries()}
-        if wanted and (wanted in own or wanted not in self._machine.taken):
+        if wanted and wanted not in besides and (wanted in own or wanted not in self._machine.taken):
             return wanted
-        return next(port for port in range(49152, 65536) if port not in self._machine.taken | own)
+        taken = self._machine.taken | own | set(besides)
+        return next(port for port in range(49152, 65536) if port not in taken)
 
     async def in_flight(self) -> Mapping[tuple[str, str, int], int]:
         return +self._machine.running

@@ -16,7 +16,8 @@ from neargate.cli.engine import waiting_sentence
 from neargate.cli.place import Announced, Place, alive, data_option, default_data, place_options
 
 OWNED = (
-    *("neargate.db", "neargate.db-wal", "neargate.db-shm", "blobs", "git", "builds", "balancer"),
+    *("neargate.db", "neargate.db-wal", "neargate.db-shm", "blobs", "git", "builds"),
+    *("balancer", "certificates"),
     *("neargate.log", "server.json", "server.new", "owner", "owner.new", "lock"),
 )
 """Everything that Neargate puts into a data directory. Nothing else in it is touched."""

@@ -6,7 +6,7 @@ wanted at once, in the records of `model/elbv2`, and makes it so; told the same 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 import attrs
@@ -126,9 +126,9 @@ class Balancer(Protocol):
         """
         ...
 
-    async def door(self, wanted: int) -> int:
+    async def door(self, wanted: int, besides: Collection[int] = ()) -> int:
         """A port of the loopback address to listen on: the wanted one where it is free or the balancer's own
-        already, else any that is free."""
+        already, else any that is free. None of those in `besides`; 0 is any."""
         ...
 
     async def in_flight(self) -> Mapping[tuple[str, str, int], int]:

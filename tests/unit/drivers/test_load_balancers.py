@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import attrs
 import pytest
 
 from neargate.balancer.memory import Answer, Machine, MemoryBalancer
-from neargate.drivers.load_balancers import LoadBalancerDriver
+from neargate.drivers.load_balancers import Certificates, LoadBalancerDriver
 from neargate.fabric.memory import Machine as Network
 from neargate.fabric.memory import MemoryFabric
-from neargate.model.balancer import BalancerUnavailable, Traffic
+from neargate.model.balancer import BalancerUnavailable, Certificate, Traffic
 from neargate.model.elbv2 import HealthCheck, LoadBalancer, Target
 from neargate.planners.listener_rules import Asked
 from neargate.planners.target_health import FAILED, Outcome, passed
@@ -39,8 +39,21 @@ class Site:
         self.ill: set[str] = set()
         self.probed: list[str] = []
         fabric = MemoryFabric("site", self.network)
-        self.driver = LoadBalancerDriver(aws.store, aws.clock, pace, self.balancer, fabric, self._probe)
+        self.issued: list[list[str]] = []
+        self.driver = LoadBalancerDriver(
+            store=aws.store,
+            clock=aws.clock,
+            pace=pace,
+            balancer=self.balancer,
+            fabric=fabric,
+            probe=self._probe,
+            certificates=Certificates(aws.store, aws.dispatcher, self._issue),
+        )
         self.group = self.arn = ""
+
+    def _issue(self, names: Iterable[str]) -> Certificate:
+        self.issued.append(list(names))
+        return Certificate("chain", "key")
 
     async def _probe(self, address: str, port: int, check: HealthCheck) -> Outcome:
         self.probed.append(f"{address}:{port}")
@@ -278,3 +291,39 @@ async def test_what_the_driver_records_leaves_the_rest_of_the_record_alone(site:
     after = site.record()
     assert after.tags == {"a": "b"}
     assert attrs.evolve(after, tags={}, state=before.state, published=()) == before
+
+
+async def _listen_securely(site: Site, arn: str) -> None:
+    await site.call(
+        "CreateListener",
+        LoadBalancerArn=site.arn,
+        Protocol="HTTPS",
+        Port=443,
+        Certificates=[{"CertificateArn": arn}],
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": site.group}],
+    )
+
+
+async def test_a_certificate_of_acms_is_made_for_its_names_and_the_load_balancers(site: Site) -> None:
+    asked = await site.call(
+        "RequestCertificate", "acm", DomainName="example.com", SubjectAlternativeNames=["*.example.com"]
+    )
+    await _listen_securely(site, asked["CertificateArn"])
+    await site.settle()
+    (names,) = site.issued
+    assert set(names) == {"example.com", "*.example.com", site.record().dns_name}
+    assert site.machine.traffic is not None
+    assert site.machine.traffic.certificates == {asked["CertificateArn"]: Certificate("chain", "key")}
+    assert [each.listener_port for each in site.record().published] == [80, 443]
+
+
+async def test_a_listener_whose_certificate_is_gone_is_not_served(site: Site) -> None:
+    asked = await site.call("RequestCertificate", "acm", DomainName="example.com")
+    arn = asked["CertificateArn"]
+    await _listen_securely(site, arn)
+    await site.call("DeleteCertificate", "acm", CertificateArn=arn)
+    await site.settle()
+    one = site.record()
+    assert one.state == "active_impaired"
+    assert one.reason.startswith(f"The certificate {arn} cannot be read: ")
+    assert [each.listener_port for each in one.published] == [80]

@@ -1,5 +1,6 @@
 """Load balancers: what the records say is served, checked and drained."""
 
+from neargate.drivers.load_balancers.certificates import Certificates
 from neargate.drivers.load_balancers.driver import LoadBalancerDriver
 
-__all__ = ["LoadBalancerDriver"]
+__all__ = ["Certificates", "LoadBalancerDriver"]

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 import structlog
 
+from neargate.drivers.load_balancers.certificates import Certificates, NoCertificate
 from neargate.drivers.load_balancers.health import HealthChecks, Probe
 from neargate.drivers.load_balancers.observing import Observed, observe
 from neargate.drivers.workqueue import WorkQueue
@@ -22,6 +23,7 @@ from neargate.model.balancer import (
     Balancer,
     BalancerFailure,
     BalancerUnavailable,
+    Certificate,
     Entry,
     Pool,
     Served,
@@ -58,11 +60,28 @@ _Door = tuple[
 ]  # what shares a port of the loopback address: ("web", PORT), or a TCP listener's key and port
 
 
+@attrs.frozen
+class _Wanted:
+    """A load balancer as it is to be served, and what it cannot be served with."""
+
+    served: Served
+    certificates: Mapping[str, Certificate]
+    trouble: str
+
+
 class LoadBalancerDriver:
     """Serves every load balancer. Watches the kinds of `model/elbv2`."""
 
     def __init__(
-        self, store: Store, clock: Clock, pace: str, balancer: Balancer, fabric: Fabric | None, probe: Probe
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        pace: str,
+        balancer: Balancer,
+        fabric: Fabric | None,
+        probe: Probe,
+        certificates: Certificates,
     ) -> None:
         """Without a `fabric`, load balancers answer on the loopback address only."""
         self._store = store
@@ -70,10 +89,12 @@ class LoadBalancerDriver:
         self._pace = pace
         self._balancer = balancer
         self._fabric = fabric
+        self._certificates = certificates
         self._checks = HealthChecks(store, clock, pace, probe)
         self._queue = WorkQueue("load-balancers", self.reconcile, clock)
         self._doors: dict[_Door, int] = {}
         self._idle: set[str] = set()  # draining targets on which nothing ran at the last look
+        self._held: frozenset[str] = frozenset()  # addresses that were this machine's at the last look
         self._taken: set[str] = set()  # addresses that somebody else had at the last look
         self._serving = True  # until a look has shown that nothing is wanted
 
@@ -106,17 +127,20 @@ class LoadBalancerDriver:
             await self._rest(seen)
             return None
         self._serving = True
-        served = await self._served(seen)
+        wanted = await self._wanted(seen)
+        connected = connect_traffic.served(seen.endpoints, self._held)
         await self._move(seen)
+        served = (*(one.served for one in wanted), *connected)
+        traffic = Traffic(served, _pools(seen), _together(wanted))
         try:
-            await self._balancer.apply(Traffic(served, _pools(seen)))
+            await self._balancer.apply(traffic)
         except BalancerUnavailable as missing:
             await self._record(seen, {}, failure=str(missing))
             return self._clock.now() + _TRY_AGAIN
         except BalancerFailure:
             self._doors.clear()
             raise
-        await self._record(seen, {one.balancer.key: one for one in served})
+        await self._record(seen, {one.served.balancer.key: one for one in wanted})
         self._checks.watch((group, seen.targets.get(group.key, ())) for group in seen.groups.values())
         return await self._drain(seen)
 
@@ -131,26 +155,26 @@ class LoadBalancerDriver:
 
     # -- where they answer -------------------------------------------------------------------------------------
 
-    async def _served(self, seen: Observed) -> tuple[Served, ...]:
+    async def _wanted(self, seen: Observed) -> list[_Wanted]:
         own = [each.ip for one in seen.balancers for each in one.interfaces]
-        held = await self._claim([*own, *(each.address for each in seen.endpoints)])
+        held = self._held = await self._claim([*own, *(each.address for each in seen.endpoints)])
         made = []
         for balancer in seen.balancers:
-            listeners = seen.listeners.get(balancer.key, [])
+            entries: list[Entry] = []
+            certificates: dict[str, Certificate] = {}
+            troubles: list[str] = []
+            for listener in seen.listeners.get(balancer.key, ()):
+                try:
+                    certificates |= await self._certificates.of(balancer, listener)
+                except NoCertificate as missing:
+                    troubles.append(str(missing))
+                    continue
+                door = await self._door(balancer, listener)
+                entries.append(Entry(listener, tuple(seen.rules.get(listener.key, ())), door))
             addresses = tuple(each.ip for each in balancer.interfaces if each.ip in held)
-            made.append(Served(balancer, await self._entries(seen, balancer, listeners), addresses))
-        return (*made, *connect_traffic.served(seen.endpoints, held))
-
-    async def _entries(
-        self, seen: Observed, balancer: LoadBalancer, listeners: Iterable[Listener]
-    ) -> tuple[Entry, ...]:
-        return tuple(
-            [
-                Entry(each, tuple(seen.rules.get(each.key, ())), await self._door(balancer, each))
-                for each in listeners
-                if each.protocol in ("HTTP", "TCP")
-            ]
-        )
+            served = Served(balancer, tuple(entries), addresses)
+            made.append(_Wanted(served, certificates, " ".join(troubles)))
+        return made
 
     async def _door(self, balancer: LoadBalancer, listener: Listener) -> int:
         """The port of the loopback address for a listener: its own one if it can be had."""
@@ -161,8 +185,7 @@ class LoadBalancerDriver:
                 (each.port for each in balancer.published if each.listener_port == listener.port),
                 listener.port,
             )
-            taken = set(self._doors.values())
-            found = await self._balancer.door(0 if earlier in taken else earlier)
+            found = await self._balancer.door(earlier, frozenset(self._doors.values()))
             if found != listener.port:
                 log.warning(
                     "balancer.port-in-use",
@@ -212,7 +235,7 @@ class LoadBalancerDriver:
 
     # -- what is recorded --------------------------------------------------------------------------------------
 
-    async def _record(self, seen: Observed, served: Mapping[str, Served], failure: str = "") -> None:
+    async def _record(self, seen: Observed, served: Mapping[str, _Wanted], failure: str = "") -> None:
         """State and doors of the load balancers, where they change."""
         changed = [
             after
@@ -271,15 +294,20 @@ def _pools(seen: Observed) -> dict[str, Pool]:
     return {**groups, **connect_traffic.pools(seen.endpoints, seen.instances)}
 
 
-def _recorded(balancer: LoadBalancer, served: Served | None, failure: str) -> LoadBalancer:
-    if served is None:
+def _together(wanted: Iterable[_Wanted]) -> dict[str, Certificate]:
+    return {arn: certificate for one in wanted for arn, certificate in one.certificates.items()}
+
+
+def _recorded(balancer: LoadBalancer, wanted: _Wanted | None, failure: str) -> LoadBalancer:
+    if wanted is None:
         return attrs.evolve(balancer, state="failed", reason=failure)
     published = tuple(
         Published(listener_port=entry.listener.port, address=LOOPBACK, port=entry.door)
-        for entry in served.entries
+        for entry in wanted.served.entries
         if entry.door
     )
-    return attrs.evolve(balancer, state="active", reason="", published=published)
+    state = "active_impaired" if wanted.trouble else "active"
+    return attrs.evolve(balancer, state=state, reason=wanted.trouble, published=published)
 
 
 def _let_go(tx: Tx, finished: Iterable[Target]) -> None:
