@@ -48,7 +48,7 @@ _MODULES = {
 MOTO = frozenset(
     "AWS::" + name
     for name in (
-        "ApiGateway CertificateManager CloudWatch DynamoDB EFS Elasticsearch Events KMS Kinesis KinesisFirehose "
+        "ApiGateway CertificateManager DynamoDB EFS Elasticsearch Events KMS Kinesis KinesisFirehose "
         "OpenSearchService Redshift ResourceGroups Route53 SNS SQS Scheduler StepFunctions"
     ).split()
 )
