@@ -20,6 +20,7 @@ from neargate.data_directory import DataDirectory
 from neargate.drivers.alarms import AlarmDriver
 from neargate.drivers.ecs import ServiceDriver, TaskDriver, TaskMetadata, TaskNames
 from neargate.drivers.ecs.exec_sessions import ExecSessions
+from neargate.drivers.ecs.task_events import TaskEvents
 from neargate.drivers.housekeeping import Housekeeping
 from neargate.drivers.pipelines import PipelineDriver
 from neargate.drivers.stacks import StackDriver
@@ -188,6 +189,7 @@ class Plant:
             async with asyncio.TaskGroup() as group:
                 group.create_task(services.run())
                 group.create_task(tasks.run())
+                group.create_task(TaskEvents(self.store, self.dispatcher).run())
                 group.create_task(self._run_builds(owner, finder, runtime, fabric, link_local))
         finally:
             self.front.websockets = None

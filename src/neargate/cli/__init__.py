@@ -20,6 +20,7 @@ COMMANDS = {
     "ps": ("neargate.cli.look", "The tasks that run."),
     "logs": ("neargate.cli.look", "What containers wrote."),
     "exec": ("neargate.cli.exec", "Run a command in a container, interactive or in a pipe."),
+    "interrupt": ("neargate.cli.interrupt", "Take the Spot capacity of a task back, as AWS may at any time."),
     "events": ("neargate.cli.look", "What happened to stacks and services."),
     "start": ("neargate.cli.start", "Start the local cloud."),
     "stop": ("neargate.cli.life", "Stop it; its records stay, and its tasks if it was started so."),

@@ -4,6 +4,7 @@ GET  /_neargate/health     {version, ready, engine, data, address, pid}
 POST /_neargate/adopt      {region, groups: [{vpcs, subnets, security_groups}]}
 PUT  /_neargate/sources    {subject, repository, ref, path}
 GET  /_neargate/waiting    {stacks: {name: {resource: sentence}}, executions: {pipeline: sentence}}
+POST /_neargate/interrupt  {task}: AWS takes the Spot capacity of this task back
 POST /_neargate/prune      remove everything this data directory owns from the engine (reset)
 PUT  /_neargate/wait/STACK-ID/LOGICAL-ID?Signature=…    a signal to a wait condition, as CloudFormation's URLs take it
 """
@@ -45,6 +46,7 @@ class OwnApi:
             ("POST", "/_neargate/adopt"): self._adopt,
             ("PUT", "/_neargate/sources"): self._map_source,
             ("GET", "/_neargate/waiting"): self._waiting,
+            ("POST", "/_neargate/interrupt"): self._interrupt,
             ("POST", "/_neargate/prune"): self._pruned,
         }
         answer = answers.get((scope["method"], scope["path"]))
@@ -85,6 +87,18 @@ class OwnApi:
 
         def work(tx: Tx) -> Json:
             return dict(adopt(self._dispatcher.context(tx, caller), groups))
+
+        return await self._dispatcher.store.write(work)
+
+    async def _interrupt(self, request: Json) -> Json:
+        from neargate.services.ecs.interruption import interrupt
+
+        arn = str(request["task"])
+        _, _, _, region, account, _ = arn.split(":", 5)
+        caller = root(account, region)
+
+        def work(tx: Tx) -> Json:
+            return interrupt(self._dispatcher.context(tx, caller), arn)
 
         return await self._dispatcher.store.write(work)
 

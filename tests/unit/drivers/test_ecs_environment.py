@@ -103,6 +103,31 @@ async def test_a_container_gets_parameters_secrets_and_files() -> None:
         }
 
 
+async def test_the_files_of_an_override_replace_the_definition_s() -> None:
+    async with ecs_world() as world:
+        await grant(world, "s3:GetObject")
+        await world.call("CreateBucket", "s3", Bucket="conf")
+        for name, text in (("a.env", b"FROM=definition\nA=1\n"), ("b.env", b"FROM=override\n")):
+            body = world.dispatcher.blobs.put(text)
+            await world.call("PutObject", "s3", Bucket="conf", Key=name, Body=body)
+        seen: dict[str, str] = {}
+
+        async def program(process: Process) -> int:
+            seen.update(process.spec.environment)
+            return 0
+
+        world.containers.default = program
+        files = [{"type": "s3", "value": f"arn:aws:s3:::conf/{name}"} for name in ("a.env", "b.env")]
+        override = {"name": "app", "environmentFiles": files[1:]}
+        arn = await world.run_task(
+            await world.register(container(environmentFiles=files[:1])),
+            overrides={"containerOverrides": [override]},
+        )
+        await world.until_status(arn, "STOPPED")
+        assert seen["FROM"] == "override"
+        assert "A" not in seen
+
+
 @pytest.mark.parametrize(
     ("actions", "value_from", "reason"),
     [

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 
+from neargate.drivers.event_rules import has_event_rules
 from neargate.model.cloudwatch import ALARM_HISTORY, Alarm, AlarmTransition
 from neargate.model.errors import AwsError, not_implemented
-from neargate.model.moto import MotoRequest
 from neargate.model.operations import Caller
 from neargate.model.ports import Store
 from neargate.model.records import Json, Reader, Tx
@@ -35,7 +35,7 @@ async def execute(store: Store, dispatcher: Dispatcher, key: str) -> None:
         items = [
             await _one(dispatcher, caller, alarm, transition, arn, message) for arn in transition.actions
         ]
-        if store.read(_has_event_rules):
+        if store.read(has_event_rules):
             await _put_event(dispatcher, caller, alarm, transition)
 
     def done(tx: Tx) -> None:
@@ -77,11 +77,6 @@ async def _put_event(
         "Detail": json.dumps(alarm_messages.event_detail(alarm, transition)),
     }
     await dispatcher.call(caller, "events", "PutEvents", {"Entries": [entry]})
-
-
-def _has_event_rules(view: Reader) -> bool:
-    """Without a rule nobody would hear of an event, and EventBridge need not be loaded for it."""
-    return any(one.service == "events" and one.operation == "PutRule" for one in view.scan(MotoRequest))
 
 
 def _triggering(view: Reader, alarm: Alarm) -> Alarm | None:

@@ -17,6 +17,7 @@ from neargate.model.ecs import Task, TaskDefinition
 from neargate.model.errors import AwsError
 from neargate.model.records import Blob, Json
 from neargate.services.dispatch import Dispatcher
+from neargate.services.ecs.task_creation import container_override
 
 _NO_SECRETS = (
     "ResourceInitializationError: unable to pull secrets or registry auth: "
@@ -76,7 +77,8 @@ class TaskEnvironment:
         """The variables by container. Raises EnvironmentUnavailable in Fargate's words."""
         found: dict[str, dict[str, str]] = {}
         for container in definition.containers:
-            files = container.get("environmentFiles") or ()
+            override = container_override(task.overrides, container["name"])
+            files = override.get("environmentFiles") or container.get("environmentFiles") or ()
             secrets = container.get("secrets") or ()
             if files or secrets:
                 variables = await self._files(task, files)

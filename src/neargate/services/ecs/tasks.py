@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import attrs
 
 from neargate.model import tags
@@ -38,7 +40,11 @@ from neargate.services.ecs.task_rendering import described, tasks_with_tags
 _MOST_AT_ONCE = 10
 _MOST_DESCRIBED = 100
 _LATER = ("volumeConfigurations",)
-_LATER_OVERRIDES = ("environmentFiles", "resourceRequirements")
+_LONGEST_OVERRIDES = 8192  # characters of JSON
+_LONGEST_STARTED_BY = 128
+_MOST_ENVIRONMENT_FILES = 10
+_ALONE = ("family", "containerInstance", "serviceName", "startedBy")
+"""Filters of ListTasks of which one may be given."""
 
 
 @operation("ecs", "RunTask")
@@ -85,6 +91,8 @@ def _wanted(cx: Context, cluster: Cluster, definition: TaskDefinition, request: 
     group = request.get("group") or f"family:{definition.family}"
     if request.get("group", "").startswith("service:"):
         raise invalid("Invalid namespace for group.")
+    if len(request.get("startedBy") or "") > _LONGEST_STARTED_BY:
+        raise invalid(f"startedBy longer than {_LONGEST_STARTED_BY}.")
     place = checked_place(cx, request.get("networkConfiguration"))
     given = tags.from_list(request.get("tags"))
     if request.get("enableECSManagedTags"):
@@ -108,18 +116,24 @@ def _wanted(cx: Context, cluster: Cluster, definition: TaskDefinition, request: 
 
 
 def _check_overrides(definition: TaskDefinition, overrides: Json) -> None:
+    given = overrides.get("containerOverrides") or ()
+    if len(json.dumps(overrides, separators=(",", ":"))) > _LONGEST_OVERRIDES:
+        raise invalid(f"Container Overrides length must be at most {_LONGEST_OVERRIDES}")
     names = {container["name"] for container in definition.containers}
-    for override in overrides.get("containerOverrides") or ():
+    for override in given:
         name = override.get("name")
         if not name:
             raise invalid("Container override name should not be null or empty.")
         if name not in names:
             raise invalid(f"Override for container named {name} is not a container in the TaskDefinition.")
-        for member in _LATER_OVERRIDES:
-            if override.get(member):
-                raise not_implemented(f"ecs:RunTask overrides.containerOverrides.{member}", "ecs")
+        if override.get("resourceRequirements"):
+            raise not_implemented("ecs:RunTask overrides.containerOverrides.resourceRequirements", "ecs")
+        if len(override.get("environmentFiles") or ()) > _MOST_ENVIRONMENT_FILES:
+            raise invalid(f"environmentFiles can have at most {_MOST_ENVIRONMENT_FILES} items.")
     if overrides.get("inferenceAcceleratorOverrides"):
         raise not_implemented("ecs:RunTask overrides.inferenceAcceleratorOverrides", "ecs")
+    if overrides.get("ephemeralStorage"):
+        fargate.check_storage(overrides["ephemeralStorage"]["sizeInGiB"])
     cpu, memory = overrides.get("cpu") or definition.cpu, overrides.get("memory") or definition.memory
     if cpu and memory and (overrides.get("cpu") or overrides.get("memory")):
         fargate.check_size(fargate.cpu_units(cpu), fargate.memory_mib(memory))
@@ -221,6 +235,7 @@ def list_tasks(cx: Context, request: Json) -> Json:
 
     PENDING never matches: as on AWS, no task's desired status is PENDING.
     """
+    _check_alone(request)
     cluster = require_cluster(cx, request.get("cluster"))
     status = request.get("desiredStatus") or "RUNNING"
     service = request.get("serviceName")
@@ -242,6 +257,14 @@ def list_tasks(cx: Context, request: Json) -> Json:
     ]
     found.sort(key=lambda task: task.created)
     return page(request, "taskArns", [task.arn for task in found], 100)
+
+
+def _check_alone(request: Json) -> None:
+    """serviceName and startedBy are not combined with other filters; only the desired status goes with them."""
+    given = [member for member in _ALONE if request.get(member)]
+    for member in ("serviceName", "startedBy"):
+        if member in given and len(given) > 1:
+            raise invalid(f"cannot specify {member} with other arguments")
 
 
 def family_of(task: Task) -> str:
