@@ -306,11 +306,13 @@ class Task(Regional):
     @property
     def health(self) -> str:
         """HEALTHY if all essential containers with a check are; UNHEALTHY if one is; else UNKNOWN."""
-        seen = {container.health for container in self.containers if container.essential}
-        if "UNHEALTHY" in seen:
-            return "UNHEALTHY"
-        checked = [c.health for c in self.containers if c.essential and c.health != "UNKNOWN"]
-        return "HEALTHY" if checked else "UNKNOWN"
+        health = "UNKNOWN"
+        for container in self.containers:
+            if container.essential and container.health != "UNKNOWN":
+                if container.health == "UNHEALTHY":
+                    return "UNHEALTHY"
+                health = "HEALTHY"
+        return health
 
 
 @attrs.frozen(kw_only=True)

@@ -102,6 +102,20 @@ class Plan:
     wake_at: float | None
 
 
+def is_at_rest(made: Plan, before: Service, after: Service) -> bool:
+    """Nothing is left to do at once after a plan that took a service from `before` to `after`.
+
+    What changes deployments' states, or who is in a target group or a registry, is to be looked at again.
+    """
+    moved = any(isinstance(action, Register | Deregister | Discover | Forget) for action in made.actions)
+    return not moved and _stage(before) == _stage(after)
+
+
+def _stage(service: Service) -> tuple[object, ...]:
+    deployments = [(d.id, d.status, d.rollout_state) for d in service.deployments]
+    return deployments, service.status, service.steady, service.rebalancing
+
+
 def say_rarely(service: Service, what: str, message: str, actions: list[Action], now: float) -> Service:
     """Say something that ECS repeats every six hours at most; `what` names it in the service's memory."""
     if now - service.said.get(what, -REPEAT) < REPEAT:

@@ -11,6 +11,37 @@ _ILL = ("unhealthy", "draining", "unregistered")
 """A target that fails its checks, and one that somebody else took out of the group."""
 
 
+_COMING = ("PROVISIONING", "PENDING", "ACTIVATING", "RUNNING")
+
+
+def matters(task: Task) -> tuple[object, ...]:
+    """What of a task a rollout's plan depends on, so that nobody need plan again when something else changes.
+
+    Until it is ready a task passes states that are all one to a rollout, and so it does on its way down, but for
+    those that free its room. Where others find it, its state and address count as they are.
+    """
+    stage: str = task.status
+    placed = task.targets or task.registrations
+    if not placed:
+        if stage in _COMING and task.desired_status == "RUNNING" and task.ready is None:
+            stage = "COMING"
+        elif stage == "DEACTIVATING":
+            stage = "STOPPING"
+    return (
+        stage,
+        task.desired_status,
+        task.ready,
+        task.health,
+        task.targets,
+        task.registrations,
+        placed and task.attachment.ip,
+        task.stop_code,
+        task.stopping,
+        task.execution_stopped,
+        task.protected_until,
+    )
+
+
 def is_pending(task: Task) -> bool:
     """On its way to RUNNING, as pendingCount counts."""
     return task.desired_status == "RUNNING" and task.status in ("PROVISIONING", "PENDING", "ACTIVATING")

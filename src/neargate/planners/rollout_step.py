@@ -36,6 +36,11 @@ class Step:
         self.wanted = [task for task in live if task.desired_status == "RUNNING"]
         primary = service.primary
         self.mine = [task for task in self.wanted if task.deployment == primary.id]
+        self._fit = {task.id for task in self.wanted if is_healthy(task)}
+        self.healthy = sum(1 for task in self.mine if task.id in self._fit)
+        """How many tasks of the PRIMARY are healthy."""
+        self.spare = len(self._fit) - self.least
+        """How many healthy tasks may stop now."""
         self.failing = [task for task in self.mine if is_failing(service, task, now)]
         self.size = service.desired + service.rebalancing
         """How many tasks are to run; while zones are being balanced, some more than desired."""
@@ -47,23 +52,13 @@ class Step:
         self.room = max(0, self.most - len(self.occupying))
         self.started = 0
         self.stopped: list[Task] = []
+        self._gone: set[str] = set()
         self.balanced = 0
         """Tasks that balanced the zones and are healthy now, so that as many others stop."""
         self.held = 0
         """Tasks that would stop now if they were not protected."""
         self.given_up: dict[str, int] = {}
         """Deployment id to tasks that an older deployment loses so that the new one gets room."""
-
-    @property
-    def spare(self) -> int:
-        """How many healthy tasks may stop now."""
-        gone = {task.id for task in self.stopped}
-        return sum(1 for task in self.wanted if is_healthy(task) and task.id not in gone) - self.least
-
-    @property
-    def healthy(self) -> int:
-        """How many tasks of the PRIMARY are healthy."""
-        return sum(1 for task in self.mine if is_healthy(task))
 
     @property
     def old_needed(self) -> int:
@@ -151,7 +146,8 @@ class Step:
 
         Those that stop because their zone has too many: task id to zone.
         """
-        sound = [task for task in self.mine if task not in self.failing]
+        failing = {task.id for task in self.failing}
+        sound = [task for task in self.mine if task.id not in failing]
         self._end_balancing(sound)
         surplus = len(sound) - self.service.desired - self.service.rebalancing
         balancing: dict[str, str] = {}
@@ -161,8 +157,8 @@ class Step:
             if not free:
                 self.held += surplus
                 break
-            task = max(free, key=lambda t: (not is_healthy(t), zones[t.zone], t.created, t.id))
-            if is_healthy(task) and self.spare <= 0:
+            task = max(free, key=lambda t: (t.id not in self._fit, zones[t.zone], t.created, t.id))
+            if task.id in self._fit and self.spare <= 0:
                 break
             self._stop(task, events.scaling_reason(self.service.primary.id))
             if len(balancing) < self.balanced:
@@ -173,7 +169,7 @@ class Step:
 
     def _end_balancing(self, sound: Sequence[Task]) -> None:
         extra = self.service.rebalancing
-        if extra and sum(1 for task in sound if is_healthy(task)) >= self.size:
+        if extra and sum(1 for task in sound if task.id in self._fit) >= self.size:
             self.balanced = extra
             self.service = attrs.evolve(self.service, rebalancing=0)
 
@@ -192,9 +188,9 @@ class Step:
         """Older deployments' tasks that nothing needs any more."""
         olds = self._old_tasks()
         if not self.in_trouble or self.old_needed == 0:
-            for task in [task for task in olds if not is_healthy(task)]:
+            for task in [task for task in olds if task.id not in self._fit]:
                 self._stop_old(task)
-        healthy = [task for task in olds if is_healthy(task)]
+        healthy = [task for task in olds if task.id in self._fit]
         excess = len(healthy) - self.old_needed
         for task in healthy:
             if min(excess, self.spare) <= 0:
@@ -207,7 +203,7 @@ class Step:
             return
         deficit = self.missing - self.started - len(self.stopping) - len(self.stopped)
         for task in self._old_tasks():
-            if deficit <= 0 or (is_healthy(task) and self.spare <= 0):
+            if deficit <= 0 or (task.id in self._fit and self.spare <= 0):
                 continue
             if self._stop_old(task):
                 self.given_up[task.deployment] = self.given_up.get(task.deployment, 0) + 1
@@ -223,10 +219,9 @@ class Step:
 
     def _old_tasks(self) -> list[Task]:
         """Older deployments' tasks that are still wanted: unhealthy ones first, then the oldest."""
-        gone = {task.id for task in self.stopped}
         primary = self.service.primary.id
-        olds = [task for task in self.wanted if task.deployment != primary and task.id not in gone]
-        return sorted(olds, key=lambda task: (is_healthy(task), task.created, task.id))
+        olds = [task for task in self.wanted if task.deployment != primary and task.id not in self._gone]
+        return sorted(olds, key=lambda task: (task.id in self._fit, task.created, task.id))
 
     def _shrink_old(self) -> None:
         """Older deployments want less as the new one becomes healthy; those without tasks are gone."""
@@ -247,12 +242,15 @@ class Step:
         self.service = attrs.evolve(self.service, deployments=(primary, *kept))
 
     def _alive(self, deployment: Deployment) -> list[Task]:
-        gone = {task.id for task in self.stopped}
-        return [task for task in self.wanted if task.deployment == deployment.id and task.id not in gone]
+        return [
+            task for task in self.wanted if task.deployment == deployment.id and task.id not in self._gone
+        ]
 
     def _stop(self, task: Task, reason: str) -> None:
         self.actions.append(Stop(task.id, reason))
         self.stopped.append(task)
+        self._gone.add(task.id)
+        self.spare -= task.id in self._fit
 
     def _replace(self, primary: Deployment) -> None:
         self.service = attrs.evolve(self.service, deployments=(primary, *self.service.deployments[1:]))

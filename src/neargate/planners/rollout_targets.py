@@ -34,7 +34,9 @@ Look = Callable[[Task, TaskTarget], TargetSeen | None]
 
 
 def observed(task: Task, look: Look, now: float) -> Task:
-    """The task with what the load balancers say of it now."""
+    """The task with what the load balancers say of it now; itself where that is nothing new."""
+    if not task.targets:
+        return task
     targets = tuple(
         _observed(target, look(task, target), now) if target.is_in else target for target in task.targets
     )

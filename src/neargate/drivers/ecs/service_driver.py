@@ -21,7 +21,8 @@ from neargate.model.elbv2 import Target
 from neargate.model.ports import Clock, Store
 from neargate.model.records import Tx
 from neargate.planners import rollout
-from neargate.planners.rollout_actions import Plan
+from neargate.planners.rollout_actions import Plan, is_at_rest
+from neargate.planners.rollout_health import matters
 from neargate.services.dispatch import Dispatcher
 
 _WATCHED = frozenset({Service.KIND, Task.KIND, Target.KIND, Alarm.KIND})
@@ -39,6 +40,10 @@ class ServiceDriver:
         """Key of a target or an alarm to those of the services that its changes wake."""
         self._awaits: dict[str, frozenset[str]] = {}
         """The same the other way round."""
+        self._told: dict[str, tuple[object, ...]] = {}
+        """Key of a task to what its service was told of it, or has done with it."""
+        self._written: dict[str, Service] = {}
+        """Services as this driver wrote them last, where a plan on that would have nothing to do."""
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -50,12 +55,28 @@ class ServiceDriver:
 
     def _service_of(self, kind: str, key: str) -> str | None:
         if kind == Service.KIND:
-            return key
+            return None if self._is_as_written(key) else key
         if kind in (Target.KIND, Alarm.KIND):
             self._queue.wake_all(self._awaited.get(key, ()))
             return None
+        return self._service_of_task(key)
+
+    def _is_as_written(self, key: str) -> bool:
+        """The service is as this driver left it, with nothing to do at once."""
+        written = self._written.get(key)
+        return written is not None and self._store.read(lambda view: view.get(Service, key)) == written
+
+    def _service_of_task(self, key: str) -> str | None:
+        """The key of a task's service, where the change is one that a rollout looks at."""
         task = self._store.read(lambda view: view.get(Task, key))
-        return task.service_key or None if task is not None else None
+        if task is None or not task.service:
+            self._told.pop(key, None)
+            return None
+        told = matters(task)
+        if self._told.get(key) == told:
+            return None
+        self._told[key] = told
+        return task.service_key
 
     async def reconcile(self, key: str) -> float | None:
         """Plan; where there is something to do, plan again inside the transaction that does it."""
@@ -63,6 +84,7 @@ class ServiceDriver:
         sight = self._store.read(lambda view: look(view, key, now))
         self._await(key, sight)
         if sight is None:
+            self._written.pop(key, None)
             return None
         service = sight.service
         if service.status == "INACTIVE" and service.ended is not None:
@@ -72,7 +94,7 @@ class ServiceDriver:
             return None
         made = self._plan(sight, now)
         if made.service != service or made.actions or sight.stale:
-            done = await self._store.write(lambda tx: self._carry_out(tx, key))
+            done = await self._store.write(lambda tx: self._carry_out(tx, sight, made))
             return done.wake_at if done is not None else None
         return made.wake_at
 
@@ -93,14 +115,16 @@ class ServiceDriver:
         if now:
             self._awaits[service] = now
 
-    def _carry_out(self, tx: Tx, key: str) -> Plan | None:
+    def _carry_out(self, tx: Tx, planned_on: Sight, made: Plan) -> Plan | None:
+        """The plan as it was carried out; a new one where something has changed since it was made."""
         now = self._clock.now()
-        sight = look(tx, key, now)
+        sight = look(tx, planned_on.service.key, now)
         if sight is None:
             return None
         before = sight.service
         cx = self._dispatcher.context(tx, actors.scheduler(before.account, before.region))
-        made = self._plan(sight, cx.now)
+        if sight != planned_on:
+            made = self._plan(sight, cx.now)
         step = ServiceStep(cx, made.service, {task.id: task for task in sight.tasks})
         for task_id in sorted(sight.stale):
             step.keep(step.tasks[task_id])
@@ -110,7 +134,17 @@ class ServiceDriver:
             tx.put(step.service)
             keep_history(cx, before, step.service)
             step.keep_endpoints(before)
+        self._note_written(step, is_at_rest(made, before, step.service) and not sight.stale)
         return attrs.evolve(made, service=step.service, wake_at=_earlier(made.wake_at, step.retry_at))
+
+    def _note_written(self, step: ServiceStep, at_rest: bool) -> None:
+        """Let own changes wake nobody, where another plan would find nothing to do."""
+        if not at_rest:
+            self._written.pop(step.service.key, None)
+            return
+        self._written[step.service.key] = step.service
+        for task in step.tasks.values():
+            self._told[task.key] = matters(task)
 
 
 def _forget(tx: Tx, key: str) -> None:

@@ -40,7 +40,7 @@ def look(view: Reader, key: str, now: float) -> Sight | None:
     links = view.scan(ServiceTask, key + "/")
     recorded = [task for link in links if (task := view.get(Task, link.task_key)) is not None]
     tasks = [observed(task, lambda of, place: _target(view, of, place), now) for task in recorded]
-    stale = frozenset(task.id for task, was in zip(tasks, recorded, strict=True) if task != was)
+    stale = frozenset(task.id for task, was in zip(tasks, recorded, strict=True) if task is not was)
     awaited = [target_key(task, place) for task in tasks for place in task.targets if task.attachment.ip]
     watched = (*awaited, *alarm_keys(service))
     return Sight(service, tasks, stale, _alarms(view, service), _rules(view, service), watched)
