@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Literal
 
 import attrs
 
-from neargate.model.ecs import Service
+from neargate.model.ecs import Deployment, Service
 
 REPEAT = 6 * 3600.0
 """Seconds after which ECS says again what still holds."""
@@ -102,18 +103,30 @@ class Plan:
     wake_at: float | None
 
 
+_COUNTS = {
+    "desired",
+    "failed_tasks",
+    "launch_failures",
+    "quick_exits",
+    "retry_at",
+    "healthy_at",
+    "noted",
+    "failing",
+}
+_stage = attrgetter(*(f.name for f in attrs.fields(Deployment) if f.name not in _COUNTS | {"updated"}))
+_others = attrgetter(*(f.name for f in attrs.fields(Service) if f.name != "deployments"))
+
+
 def is_at_rest(made: Plan, before: Service, after: Service) -> bool:
     """Nothing is left to do at once after a plan that took a service from `before` to `after`.
 
-    What changes deployments' states, or who is in a target group or a registry, is to be looked at again.
+    So it is where tasks began or ended and deployments only count that; everything else is to be looked at again.
     """
-    moved = any(isinstance(action, Register | Deregister | Discover | Forget) for action in made.actions)
-    return not moved and _stage(before) == _stage(after)
-
-
-def _stage(service: Service) -> tuple[object, ...]:
-    deployments = [(d.id, d.status, d.rollout_state) for d in service.deployments]
-    return deployments, service.status, service.steady, service.rebalancing
+    return (
+        all(isinstance(action, Start | Stop | Settle | Say) for action in made.actions)
+        and _others(before) == _others(after)
+        and [_stage(d) for d in before.deployments] == [_stage(d) for d in after.deployments]
+    )
 
 
 def say_rarely(service: Service, what: str, message: str, actions: list[Action], now: float) -> Service:
