@@ -83,6 +83,27 @@ async def test_running_tasks_are_found_and_stopping_ones_are_not() -> None:
         assert wrong == []
 
 
+async def test_a_load_balancers_name_leads_to_its_addresses() -> None:
+    async with ecs_world() as world:
+        subnets = (await world.call("DescribeSubnets", "ec2"))["Subnets"]
+        zones = [subnet["SubnetId"] for subnet in subnets[:2]]
+        made = await world.call("CreateLoadBalancer", "elbv2", Name="Front", Subnets=zones)
+        name = made["LoadBalancers"][0]["DNSName"]
+        world.containers.default = serves(3000)
+        await world.create_service(await world.register(container(portMappings=PORT)))
+        await world.until_steady()
+        (task,) = world.tasks()
+        found = TaskNames(world.store)(identity(task), name.lower(), "A")
+        shown = (await world.call("DescribeNetworkInterfaces", "ec2"))["NetworkInterfaces"]
+        of_it = {one["PrivateIpAddress"] for one in shown if one["Description"].startswith("ELB app/Front/")}
+        assert found is not None
+        assert set(found.values) == of_it
+        assert len(of_it) == 2
+        gone = TaskNames(world.store)(identity(task), f"x{name.lower()}", "A")
+        assert gone is not None
+        assert not gone.exists
+
+
 async def test_the_port_goes_into_srv_records() -> None:
     async with ecs_world() as world:
         arn = await registry(world, "A", "SRV")

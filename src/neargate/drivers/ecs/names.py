@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from neargate.drivers.ecs.network import TaskIdentity, vpc_of
 from neargate.model.ec2 import Vpc, dns_domain
 from neargate.model.ecs import Task
+from neargate.model.elbv2 import LoadBalancer
 from neargate.model.fabric import LINK_LOCAL_ADDRESS
 from neargate.model.ports import Store
 from neargate.model.records import Reader
@@ -25,6 +26,10 @@ from neargate.planners.private_names import Answer
 
 _PREFIXED = re.compile(rf"[a-z0-9-]+-{re.escape(LINK_LOCAL_ADDRESS)}")
 """What an SDK makes of the endpoint for operations with a host prefix: StartLiveTail, DiscoverInstances."""
+
+_BALANCED = re.compile(r".+\.([a-z0-9-]+\.elb|elb\.[a-z0-9-]+)\.localhost")
+"""A load balancer's name (decision 11)."""
+_BALANCED_TTL = 60
 
 
 _CONNECT_TTL = 10
@@ -55,6 +60,8 @@ def _answer(view: Reader, key: str, name: str, wanted: str) -> Answer | None:
         endpoint = _from_service_connect(view, task, name, wanted)
         if endpoint is not None:
             return endpoint
+    if _BALANCED.fullmatch(name):
+        return _of_load_balancer(view, name, wanted)
     host = private_names.host_name(name, wanted, dns_domain(vpc.region), vpc.cidrs)
     return host or _from_cloud_map(view, vpc, name, wanted)
 
@@ -65,6 +72,16 @@ def _from_service_connect(view: Reader, task: Task, name: str, wanted: str) -> A
         if any(alias.name == name for alias in endpoint.aliases):
             return Answer(wanted, _CONNECT_TTL, (endpoint.address,) if wanted == "A" else ())
     return None
+
+
+def _of_load_balancer(view: Reader, name: str, wanted: str) -> Answer:
+    """The addresses in its subnets, whichever VPC they are in: the name is a public one."""
+    for balancer in view.scan(LoadBalancer):
+        if balancer.dns_name.lower() == name:
+            addresses = [interface.ip for interface in balancer.interfaces]
+            mixed = random.sample(addresses, len(addresses))[: private_names.MOST]
+            return Answer(wanted, _BALANCED_TTL, tuple(mixed) if wanted == "A" else ())
+    return Answer(wanted, exists=False)
 
 
 def _from_cloud_map(view: Reader, vpc: Vpc, name: str, wanted: str) -> Answer | None:
