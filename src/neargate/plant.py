@@ -18,11 +18,12 @@ import structlog
 
 from neargate.data_directory import DataDirectory
 from neargate.drivers.alarms import AlarmDriver
-from neargate.drivers.ecs import ServiceDriver, TaskDriver, TaskMetadata, TaskNames
+from neargate.drivers.ecs import MeasuringDriver, ServiceDriver, TaskDriver, TaskMetadata, TaskNames
 from neargate.drivers.ecs.exec_sessions import ExecSessions
 from neargate.drivers.ecs.task_events import TaskEvents
 from neargate.drivers.housekeeping import Housekeeping
 from neargate.drivers.pipelines import PipelineDriver
+from neargate.drivers.scaling import ScalingDriver
 from neargate.drivers.stacks import StackDriver
 from neargate.fabric.linux import LinuxFabric
 from neargate.gateway.data_channel import DataChannels
@@ -89,6 +90,7 @@ class Plant:
         pipelines = PipelineDriver(self.store, self.dispatcher, self.clock, self.ids, self.repositories)
         housekeeping = Housekeeping(self.store, self.dispatcher, self.clock, self.blobs)
         alarms = AlarmDriver(self.store, self.dispatcher, self.clock, self.ids)
+        scaling = ScalingDriver(self.store, self.dispatcher, self.clock)
         finder = EngineFinder(self.engine_directory)
         runtime = EngineRuntime(finder)
         fabric = LinuxFabric(owner)
@@ -99,6 +101,7 @@ class Plant:
                 group.create_task(pipelines.run())
                 group.create_task(housekeeping.run())
                 group.create_task(alarms.run())
+                group.create_task(scaling.run())
                 self._containers = group.create_task(self._run_containers(owner, finder, runtime, fabric))
                 self._traffic = group.create_task(self._run_balancer(owner, fabric))
         finally:
@@ -190,6 +193,7 @@ class Plant:
                 group.create_task(services.run())
                 group.create_task(tasks.run())
                 group.create_task(TaskEvents(self.store, self.dispatcher).run())
+                group.create_task(MeasuringDriver(self.store, runtime, self.clock).run())
                 group.create_task(self._run_builds(owner, finder, runtime, fabric, link_local))
         finally:
             self.front.websockets = None

@@ -19,8 +19,9 @@ from typing import Any, TypeVar
 from botocore.awsrequest import AWSPreparedRequest
 
 from neargate.drivers.alarms import AlarmDriver
-from neargate.drivers.ecs import ServiceDriver, TaskDriver
+from neargate.drivers.ecs import MeasuringDriver, ServiceDriver, TaskDriver
 from neargate.drivers.pipelines import PipelineDriver
+from neargate.drivers.scaling import ScalingDriver
 from neargate.drivers.stacks import StackDriver
 from neargate.fabric.memory import Machine, MemoryFabric
 from neargate.gateway.api import Api
@@ -142,6 +143,8 @@ class RunningCloud:
             tasks.run(),
             pipelines.run(),
             AlarmDriver(self.store, self.dispatcher, self.clock, self.ids).run(),
+            ScalingDriver(self.store, self.dispatcher, self.clock).run(),
+            MeasuringDriver(self.store, runtime, self.clock).run(),
         )
         self._drivers = [asyncio.create_task(each) for each in loops]
 

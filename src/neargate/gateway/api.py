@@ -48,9 +48,10 @@ class Api:
         target: wire.Target | None = None
         try:
             credential = signature.credential_of(request.headers, request.query)
-            target = wire.recognise(request, credential.service if credential else None)
+            plain = request if credential is None or credential.service == "s3" else wire.unpacked(request)
+            target = wire.recognise(plain, credential.service if credential else None)
             caller = self.authenticate(request, credential)
-            parameters = wire.decode(target, request)
+            parameters = wire.decode(target, plain)
             wire.validate(target, parameters)
             service, operation = target.service, target.operation
             result = await answer_when_settled(

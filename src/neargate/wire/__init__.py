@@ -17,6 +17,7 @@ from neargate.wire.aws_models import (
     output_shape,
 )
 from neargate.wire.codec import decode, encode
+from neargate.wire.compression import unpacked
 from neargate.wire.errors import encode_error
 from neargate.wire.messages import HttpRequest, HttpResponse, Target, Unrecognised
 from neargate.wire.recasing import UnknownMember, WrongType, recase
@@ -42,5 +43,6 @@ __all__ = [
     "recase",
     "recognise",
     "unchunk",
+    "unpacked",
     "validate",
 ]

@@ -43,6 +43,7 @@ _ENFORCED: dict[tuple[str, str], dict[str, Any]] = {
     ("cloudformation", "StackName"): _STACK_NAME,
     ("cloudformation", "StackNameOrId"): _STACK_NAME,
     ("cloudformation", "TemplateBody"): {"max": 51200},
+    ("cloudwatch", "StateValue"): {"enum": ["INSUFFICIENT_DATA", "ALARM", "OK"]},
     ("codepipeline", "ActionConfigurationValue"): {"max": 50000},
     ("ecr", "RepositoryName"): {
         "pattern": r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"

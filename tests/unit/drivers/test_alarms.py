@@ -82,6 +82,26 @@ def test_data_that_comes_late_is_looked_at_at_once() -> None:
     run(story())
 
 
+def test_a_state_that_was_set_by_hand_stays_until_the_next_look() -> None:
+    async def story() -> None:
+        async with running_cloud() as cloud:
+            await cloud.aws(
+                "cloudwatch", "PutMetricAlarm", AlarmName="errors", **{**RULE, "EvaluationPeriods": 1}
+            )
+            await put(cloud, 1.0)
+            await until_state(cloud, "errors", "OK")
+            begin = cloud.clock.now()
+            await cloud.aws(
+                "cloudwatch", "SetAlarmState", AlarmName="errors", StateValue="ALARM", StateReason="t"
+            )
+            await _pass(20)
+            assert alarms(cloud)["errors"].state == "ALARM"
+            await until_state(cloud, "errors", "OK")
+            assert 20 < cloud.clock.now() - begin <= 60
+
+    run(story())
+
+
 def test_metric_math_and_missing_data() -> None:
     async def story() -> None:
         async with running_cloud() as cloud:

@@ -38,6 +38,8 @@ class AlarmDriver:
         self._actions = WorkQueue("alarm-actions", self._execute, clock)
         self._causes: dict[str, set[str]] = {}
         """Which alarms look at a series, or at another alarm, by its key."""
+        self._looked: dict[str, tuple[float, int]] = {}
+        """For which of its configurations, and at the end of which minute, an alarm was looked at."""
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -67,12 +69,16 @@ class AlarmDriver:
         yield from self._store.read(lambda view: [one.key for one in view.scan(AlarmTransition)])
 
     def _notice(self, kind: str, key: str) -> None:
-        self._alarms.wake_all(self._causes.get(key, ()))
+        concerned = self._causes.get(key, ())
+        for alarm in concerned:
+            self._looked.pop(alarm, None)
+        self._alarms.wake_all(concerned)
 
     async def reconcile(self, key: str) -> float | None:
         """Look at one alarm; when to look again."""
         alarm = self._store.read(lambda view: view.get(Alarm, key))
         if alarm is None:
+            self._looked.pop(key, None)
             return None
         self._remember(alarm)
         if alarm.rule is not None:
@@ -80,6 +86,9 @@ class AlarmDriver:
             return None
         watch, now = watch_of(alarm), self._clock.now()
         end = boundary(alarm, now)
+        if self._looked.get(key) == (alarm.updated, end):
+            return float(end + cadence(alarm))  # a state that was set by hand stays until the next look
+        self._looked[key] = (alarm.updated, end)
         seen = self._store.read(lambda view: observed(view, alarm, watch, end))
         outcome = evaluate(watch, seen, alarm.state, now)
         if outcome is not None:
