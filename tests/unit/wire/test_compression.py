@@ -25,7 +25,7 @@ def test_another_body_stays() -> None:
     assert unpacked(kept) is kept
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"x" * 1000)[:-9]])
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"x" * 1000, mtime=0)[:-9]])
 def test_what_is_not_gzip_is_refused(body: bytes) -> None:
     with pytest.raises(AwsError, match="not gzip"):
         unpacked(request(body, "gzip"))
