@@ -8,6 +8,7 @@ from neargate.resources.declaration import ResourceType
 
 _MODULES = {
     "AWS::ApiGateway": "apigateway",
+    "AWS::ApplicationAutoScaling": "application_autoscaling",
     "AWS::CDK": "waiting",
     "AWS::CertificateManager": "acm",
     "AWS::CloudFormation": "cloudformation",

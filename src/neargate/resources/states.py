@@ -14,14 +14,19 @@ from urllib.parse import unquote
 from neargate.model.errors import AwsError
 from neargate.model.records import Json
 from neargate.model.tags import from_list, upper
-from neargate.resources import states_ec2, states_elbv2, states_moto
+from neargate.resources import states_ec2, states_elbv2, states_moto, states_scaling
 from neargate.resources.declaration import Call, Existing, Steps
 from neargate.resources.drift import spelled
 from neargate.resources.ec2_groups import group_of
 from neargate.resources.shapes import missing_is_fine
 
 State = Callable[[Existing], Steps[Json]]
-_STATES: dict[str, State] = {**states_moto.STATES, **states_ec2.STATES, **states_elbv2.STATES}
+_STATES: dict[str, State] = {
+    **states_moto.STATES,
+    **states_ec2.STATES,
+    **states_elbv2.STATES,
+    **states_scaling.STATES,
+}
 
 
 def reader(type_name: str) -> State | None:
