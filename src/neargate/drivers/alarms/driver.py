@@ -1,7 +1,7 @@
 """Looks at every alarm when its data is complete, records its state, and executes what a new state asks for.
 
-A metric alarm is looked at when it was put, at the end of every minute (of every ten seconds, for short periods),
-and when data points of its metrics come in late. A composite alarm is looked at when one of its alarms changes.
+A metric alarm is looked at when it was put, shortly after the end of every minute (of every ten seconds, for short
+periods), and when data points of its metrics come in. A composite alarm is looked at when one of its alarms changes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from neargate.services.cloudwatch.reading import metric_from
 from neargate.services.cloudwatch.states import move
 from neargate.services.dispatch import Dispatcher
 
+_DATA_DELAY = 2.0  # seconds after a minute's end in which its measurements are recorded
 _METRIC = "metric"  # the store's word for new data points; the key is the series'
 
 
@@ -87,7 +88,8 @@ class AlarmDriver:
         watch, now = watch_of(alarm), self._clock.now()
         end = boundary(alarm, now)
         if self._looked.get(key) == (alarm.updated, end):
-            return float(end + cadence(alarm))  # a state that was set by hand stays until the next look
+            # A state that was set by hand stays until the next look.
+            return end + cadence(alarm) + _DATA_DELAY
         self._looked[key] = (alarm.updated, end)
         seen = self._store.read(lambda view: observed(view, alarm, watch, end))
         outcome = evaluate(watch, seen, alarm.state, now)
@@ -98,7 +100,7 @@ class AlarmDriver:
                     move(tx, alarm, outcome.state, outcome.reason, outcome.data, now, self._ids.uuid)
 
             await self._store.write(record)
-        return float(end + cadence(alarm))
+        return end + cadence(alarm) + _DATA_DELAY
 
     async def _reconcile_composite(self, alarm: Alarm) -> None:
         def look(view: Reader) -> tuple[Alarm | None, str, Alarm | None]:

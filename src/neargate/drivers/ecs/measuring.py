@@ -21,6 +21,7 @@ from neargate.model.runtime import ContainerState, ContainerStats, EngineUnavail
 from neargate.planners.container_insights import Usage, insights, utilization
 
 SAMPLE_EVERY = 20.0  # seconds
+_SHORTEST = 5.0  # seconds: over less time a burst at the start would count for a whole sample
 _MINUTE = 60
 
 
@@ -103,15 +104,17 @@ class MeasuringDriver:
         if stats is None:
             self._containers.pop(container_id, None)
             return None
-        before, seen.last = seen.last, stats
+        before = seen.last
         if before is None:
             started = seen.state.started_at or 0.0
-            if stats.at - started > SAMPLE_EVERY:
+            if stats.at - started > 2 * SAMPLE_EVERY:
+                seen.last = stats
                 return None  # it ran before anybody looked: over which time it used that is not known
             before = ContainerStats(started, 0, 0, 0, 0)
         passed = stats.at - before.at
-        if passed <= 0:
+        if passed < _SHORTEST:
             return None
+        seen.last = stats
         return Usage(
             cpus=(stats.cpu_ns - before.cpu_ns) / 1e9 / passed,
             memory=stats.memory_bytes,
