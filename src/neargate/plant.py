@@ -134,7 +134,7 @@ class Plant:
         await asyncio.to_thread(importlib.import_module, "neargate.drivers.load_balancers")
         from neargate.balancer.envoy import EnvoyBalancer
         from neargate.balancer.probe import probe
-        from neargate.drivers.load_balancers import Certificates, LoadBalancerDriver
+        from neargate.drivers.load_balancers import Certificates, LoadBalancerDriver, TrafficMeasuringDriver
 
         def issue(names: Iterable[str]) -> Certificate:
             from neargate.balancer.certificates import Authority
@@ -151,7 +151,9 @@ class Plant:
             probe=probe,
             certificates=Certificates(self.store, self.dispatcher, issue),
         )
-        await driver.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(driver.run())
+            group.create_task(TrafficMeasuringDriver(self.store, self.clock, self._balancer).run())
 
     async def _end_balancer(self, fabric: LinuxFabric) -> None:
         if self._balancer is None:

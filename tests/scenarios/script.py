@@ -187,6 +187,12 @@ class Player:
         else:
             self._cloud.world.programs[command] = serves()
 
+    async def _do_load(self, cpus: str) -> None:
+        """Spread work over the containers that run: `load 0.5` keeps half a CPU busy."""
+        running = [p for p in self._cloud.world.containers.values() if p.state.status == "running"]
+        for process in running:
+            process.burn(float(cpus) / len(running))
+
     async def _do_containers(self) -> str:
         """The images that run."""
         return "\n".join(self._cloud.containers()) or "none"

@@ -2,5 +2,6 @@
 
 from neargate.drivers.load_balancers.certificates import Certificates
 from neargate.drivers.load_balancers.driver import LoadBalancerDriver
+from neargate.drivers.load_balancers.measuring import TrafficMeasuringDriver
 
-__all__ = ["Certificates", "LoadBalancerDriver"]
+__all__ = ["Certificates", "LoadBalancerDriver", "TrafficMeasuringDriver"]

@@ -14,6 +14,7 @@ from neargate.model.ports import Ids
 from neargate.model.records import Json, Reader, Tx
 from neargate.planners.scaling import Decision
 
+_APART = 0.001  # seconds between two activities of one moment, so that they keep their order
 _RECORDED = frozenset(
     {"AlreadyAtMaxCapacity", "AlreadyAtMinCapacity", "TargetServicePutResourceAsUnscalable"}
 )
@@ -100,7 +101,9 @@ class Ledger:
         target = self.tx.get(ScalableTarget, self.key)
         if target is None:
             return
+        started = self.now
         for old in self.tx.scan(ScalingActivity, self.key + "\n"):
+            started = max(started, old.started + _APART)
             if old.started < self.now - ACTIVITIES_KEPT:
                 self.tx.delete(ScalingActivity, old.key)
         self.tx.put(
@@ -113,10 +116,10 @@ class Ledger:
                 id=self.ids.uuid(),
                 description=description,
                 cause=cause,
-                started=self.now,
+                started=started,
                 status=status,
                 message=message,
-                ended=self.now if ended else None,
+                ended=started if ended else None,
                 count=count,
                 not_scaled=not_scaled,
             )
