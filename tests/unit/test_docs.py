@@ -26,6 +26,7 @@ RUN_AS_A_WHOLE = {
     "cloudformation.md": f"{WALK}::test_the_cloudformation_guide_from_top_to_bottom",
     "exec.md": "tests/acceptance/test_exec.py::test_the_exec_guide_from_top_to_bottom",
     "getting-started.md": f"{WALK}::test_the_first_guide_from_top_to_bottom",
+    "scaling.md": f"{WALK}::test_the_scaling_guide_from_top_to_bottom",
 }
 
 # a command as the documents have it -> who runs it

@@ -137,6 +137,22 @@ def test_the_cloudformation_guide_from_top_to_bottom(machine: Machine, tmp_path:
 
 
 @pytest.mark.engine
+@pytest.mark.clients
+def test_the_scaling_guide_from_top_to_bottom(machine: Machine, tmp_path: Path) -> None:
+    machine.neargate("stop")  # the reader starts it
+    write_files(GUIDES / "scaling.md", tmp_path)
+    said = walk(machine, tmp_path, script(GUIDES / "scaling.md", before={}))
+    alarm = after(said, "aws cloudwatch describe-alarms --alarm-names many-orders")
+    assert "Threshold Crossed: 1 datapoint [250.0 (" in alarm
+    activities = after(
+        said, "aws application-autoscaling describe-scaling-activities --service-namespace ecs\n"
+    )
+    assert '"Cause": "monitor alarm many-orders in state ALARM triggered policy more"' in activities
+    assert "Alarm updated from ALARM to OK" in after(said, "aws cloudwatch describe-alarm-history")
+    assert "maximum capacity was set to 1" in said
+
+
+@pytest.mark.engine
 def test_the_first_guide_from_top_to_bottom(machine: Machine, project: Project) -> None:
     change = "echo '# Changed.' >> product_service/app.py"
     text = script(
