@@ -1,4 +1,4 @@
-"""CreateStack of the example's service template until CREATE_COMPLETE, beside the engine's own pace.
+"""CreateStack of a service without a load balancer until CREATE_COMPLETE, beside the engine's own pace.
 
 The two are measured in turns. The stack's time ends when a client that asks every few milliseconds sees
 CREATE_COMPLETE: the ECS service is steady then, and its task's port listens.
@@ -14,7 +14,7 @@ from benchmarks.engine import IMAGE, Engine
 from benchmarks.figures import Figure, median
 from benchmarks.servers import neargate
 
-TEMPLATE = Path(__file__).parent.parent / "examples" / "product-service" / "cloudformation.template.yml"
+TEMPLATE = Path(__file__).with_name("service.template.yml")
 _CPUS, _MEMORY_MIB = 0.25, 512  # of the template's task definition
 _ROUNDS = 7
 _FACTOR, _ALLOWANCE = 1.5, 0.150

@@ -62,6 +62,11 @@ def test_the_service_template_holds_what_one_environment_needs():
         "TaskPolicy": "AWS::IAM::Policy",
         "LogGroup": "AWS::Logs::LogGroup",
         "TaskDefinition": "AWS::ECS::TaskDefinition",
+        "LoadBalancerSecurityGroup": "AWS::EC2::SecurityGroup",
+        "TaskSecurityGroup": "AWS::EC2::SecurityGroup",
+        "LoadBalancer": "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "TargetGroup": "AWS::ElasticLoadBalancingV2::TargetGroup",
+        "Listener": "AWS::ElasticLoadBalancingV2::Listener",
         "Service": "AWS::ECS::Service",
     }
 
