@@ -144,8 +144,8 @@ class Plant:
         self._balancer = EnvoyBalancer(self.data.balancer, owner)
         driver = LoadBalancerDriver(
             store=self.store,
+            dispatcher=self.dispatcher,
             clock=self.clock,
-            pace=self.dispatcher.settings.pace,
             balancer=self._balancer,
             fabric=fabric,
             probe=probe,

@@ -15,8 +15,11 @@ from neargate.fabric.memory import Machine as Network
 from neargate.fabric.memory import MemoryFabric
 from neargate.model.balancer import BalancerUnavailable, Certificate, Traffic
 from neargate.model.elbv2 import HealthCheck, LoadBalancer, Target
+from neargate.model.operations import Settings
 from neargate.planners.listener_rules import Asked
 from neargate.planners.target_health import FAILED, Outcome, passed
+from neargate.runtimes.moto_services import MotoServices
+from neargate.services.dispatch import Dispatcher
 from tests.unit.services.cloud import Cloud, cloud
 
 pytestmark = pytest.mark.anyio
@@ -42,8 +45,10 @@ class Site:
         self.issued: list[list[str]] = []
         self.driver = LoadBalancerDriver(
             store=aws.store,
+            dispatcher=Dispatcher(
+                aws.store, aws.clock, aws.ids, aws.blobs, Settings(pace=pace), MotoServices()
+            ),
             clock=aws.clock,
-            pace=pace,
             balancer=self.balancer,
             fabric=fabric,
             probe=self._probe,
@@ -274,14 +279,21 @@ async def test_without_a_balancer_it_fails_with_the_next_step(
     assert site.record().state == "active"
 
 
-async def test_an_address_that_somebody_has_is_done_without(site: Site) -> None:
+async def test_an_address_that_somebody_has_is_exchanged(site: Site) -> None:
     taken, free = (each.ip for each in site.record().interfaces)
     await MemoryFabric("other", site.network).claim(taken)
     await site.settle()
+    one = site.record()
+    moved, kept = (each.ip for each in one.interfaces)
+    assert kept == free
+    assert moved != taken
+    assert {address for address, owner in site.network.claims.items() if owner == "site"} == {moved, kept}
     assert site.machine.traffic is not None
-    (one,) = site.machine.traffic.served
-    assert one.addresses == (free,)
-    assert site.record().state == "active"
+    assert site.machine.traffic.served[0].addresses == (moved, kept)
+    interfaces = (await site.call("DescribeNetworkInterfaces", "ec2"))["NetworkInterfaces"]
+    assert {each["PrivateIpAddress"] for each in interfaces} == {moved, kept}
+    assert {each["Description"] for each in interfaces} == {f"ELB {one.full_name}"}
+    assert {each["Status"] for each in interfaces} == {"in-use"}
 
 
 async def test_what_the_driver_records_leaves_the_rest_of_the_record_alone(site: Site) -> None:

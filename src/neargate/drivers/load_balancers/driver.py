@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 import structlog
 
+from neargate.drivers.load_balancers.addresses import movable, readdressed
 from neargate.drivers.load_balancers.certificates import Certificates, NoCertificate
 from neargate.drivers.load_balancers.health import HealthChecks, Probe
 from neargate.drivers.load_balancers.observing import Observed, observe
@@ -36,6 +37,7 @@ from neargate.model.records import Tx
 from neargate.model.service_connect import ConnectEndpoint
 from neargate.model.servicediscovery import DiscoveryInstance
 from neargate.planners import connect_traffic, target_health
+from neargate.services.dispatch import Dispatcher
 
 log = structlog.get_logger()
 
@@ -76,8 +78,8 @@ class LoadBalancerDriver:
         self,
         *,
         store: Store,
+        dispatcher: Dispatcher,
         clock: Clock,
-        pace: str,
         balancer: Balancer,
         fabric: Fabric | None,
         probe: Probe,
@@ -85,8 +87,9 @@ class LoadBalancerDriver:
     ) -> None:
         """Without a `fabric`, load balancers answer on the loopback address only."""
         self._store = store
+        self._dispatcher = dispatcher
         self._clock = clock
-        self._pace = pace
+        pace = self._pace = dispatcher.settings.pace
         self._balancer = balancer
         self._fabric = fabric
         self._certificates = certificates
@@ -197,9 +200,14 @@ class LoadBalancerDriver:
         return self._doors[door]
 
     async def _move(self, seen: Observed) -> None:
-        """Endpoints of Service Connect get other addresses where somebody on this machine has theirs."""
-        moved = connect_traffic.moved(seen.endpoints, self._taken)
-        if not moved:
+        """Load balancers and endpoints of Service Connect get other addresses where somebody on this machine has
+        theirs."""
+        taken = frozenset(self._taken)
+        moved = connect_traffic.moved(seen.endpoints, taken)
+        strangers = [
+            one.key for one in seen.balancers if any(movable(each, taken) for each in one.interfaces)
+        ]
+        if not moved and not strangers:
             return
 
         def write(tx: Tx) -> None:
@@ -207,6 +215,10 @@ class LoadBalancerDriver:
                 now = tx.get(ConnectEndpoint, each.key)
                 if now is not None:
                     tx.put(attrs.evolve(now, address=each.address))
+            for key in strangers:
+                balancer = tx.get(LoadBalancer, key)
+                if balancer is not None:
+                    tx.put(readdressed(self._dispatcher, tx, balancer, taken))
 
         await self._store.write(write)
 
