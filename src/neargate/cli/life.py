@@ -13,6 +13,7 @@ import click
 
 from neargate.cli.cloud import Cloud, Json, Refused, Unreachable, own
 from neargate.cli.engine import waiting_sentence
+from neargate.cli.load_balancers import end_left_behind
 from neargate.cli.place import Announced, Place, alive, data_option, default_data, place_options
 
 OWNED = (
@@ -30,11 +31,15 @@ _PRUNE_SECONDS = 180.0
 @click.command()
 @data_option
 def stop(data: Path | None) -> None:
-    """Stop the local cloud. Tasks go on or end as `neargate start --on-stop` said; records stay."""
+    """Stop the local cloud. Tasks go on or end as `neargate start --on-stop` said, and the load balancers with them;
+    records stay."""
     place = Place(data.absolute() if data else default_data())
     announced = place.announced()
     if announced is None:
         click.echo(f"No Neargate server works in {place.data}.")
+        left = end_left_behind(place.data)
+        if left is not None:
+            click.echo(f"Ended the Envoy that served its load balancers (process {left}).")
         return
     end(announced)
     click.echo(f"Stopped the server of {place.data}.")

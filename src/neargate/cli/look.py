@@ -11,6 +11,7 @@ import click
 from neargate.cli.addresses import attachment, running_tasks, task_address
 from neargate.cli.cloud import Cloud, Json, Refused
 from neargate.cli.life import running_services
+from neargate.cli.load_balancers import Front, fronts
 from neargate.cli.place import Place, place_options
 from neargate.cli.stacks import described, events_after, pause
 
@@ -21,18 +22,25 @@ _OVERLAP_MS = 5_000
 @click.command()
 @place_options
 def ps(place: Place) -> None:
-    """List the tasks that run: service, task, status, IP, image, since when."""
+    """List the tasks that run: service, task, status, IP, image, since when; and the load balancers with their URLs."""
     cloud = Cloud(place)
     rows = [
         task_row(task, task_address(cloud, task), time.time())
         for cluster in cloud.pages("ecs", "ListClusters", "clusterArns")
         for task in running_tasks(cloud, cluster)
     ]
-    if not rows:
-        click.echo("No task runs.")
-        return
-    for line in table(("SERVICE", "TASK", "STATUS", "IP", "IMAGE", "SINCE"), sorted(rows)):
+    lines = ["No task runs."]
+    if rows:
+        lines = table(("SERVICE", "TASK", "STATUS", "IP", "IMAGE", "SINCE"), sorted(rows))
+    if balancers := balancer_rows(fronts(cloud)):
+        lines += ["", *table(("LOAD BALANCER", "STATE", "URL"), balancers)]
+    for line in lines:
         click.echo(line)
+
+
+def balancer_rows(found: Iterable[Front]) -> list[tuple[str, ...]]:
+    """A line for each URL of a load balancer, or one where it has none."""
+    return [(front.name, front.state, url) for front in found for url in front.urls or ("-",)]
 
 
 def task_row(task: Json, address: str, now: float) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ POST /_neargate/adopt      {region, groups: [{vpcs, subnets, security_groups}]}
 PUT  /_neargate/sources    {subject, repository, ref, path}
 GET  /_neargate/waiting    {stacks: {name: {resource: sentence}}, executions: {pipeline: sentence}}
 POST /_neargate/interrupt  {task}: AWS takes the Spot capacity of this task back
+GET  /_neargate/load-balancers   {doors: {DNS name: {listener's port: port on this machine's loopback address}}}
 POST /_neargate/prune      remove everything this data directory owns from the engine (reset)
 PUT  /_neargate/wait/STACK-ID/LOGICAL-ID?Signature=…    a signal to a wait condition, as CloudFormation's URLs take it
 """
@@ -47,6 +48,7 @@ class OwnApi:
             ("PUT", "/_neargate/sources"): self._map_source,
             ("GET", "/_neargate/waiting"): self._waiting,
             ("POST", "/_neargate/interrupt"): self._interrupt,
+            ("GET", "/_neargate/load-balancers"): self._load_balancers,
             ("POST", "/_neargate/prune"): self._pruned,
         }
         answer = answers.get((scope["method"], scope["path"]))
@@ -118,6 +120,20 @@ class OwnApi:
 
     async def _waiting(self, request: Json) -> Json:
         return self._dispatcher.store.read(_what_is_waited_for)
+
+    async def _load_balancers(self, request: Json) -> Json:
+        return self._dispatcher.store.read(_doors)
+
+
+def _doors(view: Reader) -> Json:
+    from neargate.model.elbv2 import LoadBalancer
+
+    return {
+        "doors": {
+            one.dns_name: {str(each.listener_port): each.port for each in one.published}
+            for one in view.scan(LoadBalancer)
+        }
+    }
 
 
 def _what_is_waited_for(view: Reader) -> Json:
