@@ -1,11 +1,11 @@
-"""`python -m benchmarks [start|memory|stack|many|plan|requests|logs|all]`"""
+"""`python -m benchmarks [start|memory|stack|many|plan|requests|logs|balancer|all]`"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 
-from benchmarks import logs, many, planning, rates, stack, starting
+from benchmarks import balancer, logs, many, planning, rates, stack, starting
 from benchmarks.figures import Figure, machine, table
 
 MEASURES: dict[str, Callable[[], list[Figure]]] = {
@@ -16,6 +16,7 @@ MEASURES: dict[str, Callable[[], list[Figure]]] = {
     "plan": planning.measure,
     "requests": rates.measure,
     "logs": logs.measure,
+    "balancer": balancer.measure,
 }
 
 

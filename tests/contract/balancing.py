@@ -294,7 +294,8 @@ class EnvoyRig:
             assert task is not None
             self._connections.add(task)
             try:
-                await _serve(handler, reader, writer)
+                with contextlib.suppress(asyncio.CancelledError):  # which asyncio's streams would print
+                    await _serve(handler, reader, writer)
             finally:
                 self._connections.discard(task)
 

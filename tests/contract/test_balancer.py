@@ -15,6 +15,7 @@ from neargate.balancer.memory import Answer
 from neargate.model.balancer import Balancer, Endpoint, Entry, Pool, Served
 from neargate.model.elbv2 import LoadBalancer, TargetGroup
 from neargate.model.records import Json
+from neargate.planners.listener_rules import Asked
 from tests.contract.balancing import (
     Held,
     MemoryRig,
@@ -292,7 +293,7 @@ async def test_a_listener_that_was_added_answers_and_one_that_is_gone_does_not(s
 
 
 async def test_load_balancers_share_a_door_by_name(site: Site) -> None:
-    api = load_balancer("api")
+    api = load_balancer("api", dns_name="Api-1.us-east-1.elb.localhost")  # it keeps the capitals of its name
     theirs = listener(api, fixed("api"))
     own = rule(theirs, 1, fixed("shop"), host_is("shop.example.com"))
     await serve(
@@ -379,3 +380,16 @@ async def test_requests_are_counted_by_target_and_status(site: Site) -> None:
         ("", "", 404, True): 1,
         (GREEN.key, f"{refused.address}:{refused.port}", 502, True): 1,
     }
+
+
+async def test_response_times_add_up_by_group(site: Site) -> None:
+    async def slowly(_asked: Asked) -> Answer:
+        await asyncio.sleep(0.05)
+        return Answer(200, "late")
+
+    await site.serve(blue=[await site.rig.target(slowly)])
+    for _ in range(2):
+        await site.ask()
+    counters = await site.balancer.counters()
+    assert set(counters.response_seconds) == {BLUE.key}
+    assert counters.response_seconds[BLUE.key] >= 0.09

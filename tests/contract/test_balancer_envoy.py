@@ -35,7 +35,7 @@ from tests.contract.balancing import (
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
-WEB = load_balancer("web")
+WEB = load_balancer("web", dns_name="Web-1.us-east-1.elb.localhost")
 BLUE = target_group("blue")
 CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/one"
 

@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 import socket
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from neargate.balancer.admin import NotAnswering
 from neargate.balancer.process import EnvoyProcess, source
 from neargate.model.balancer import LOOPBACK, WEB, BalancerFailure, Count, Counters, Traffic
 from neargate.model.records import Json
-from neargate.planners.proxy_configuration import COUNTED, Documents, documents
+from neargate.planners.proxy_configuration import COUNTED, COUNTED_BY, Documents, documents
 
 log = structlog.get_logger()
 
@@ -30,9 +31,9 @@ _EFFECT_SECONDS = 10.0
 _DRAWS = 100
 _WATCHED = r"version_text$|update_rejected$|_warming$|warming_clusters$"
 _LISTENERS, _CLUSTERS = "listener_manager.lds", "cluster_manager.cds"
-_COUNTER = re.compile(
-    rf"{COUNTED}\.(requests|microseconds)\.route\.(?P<route>.*?)\.cluster\.(?P<cluster>.*?)\.status\.(?P<status>\d+)"
-    r"\.flags\.(?P<flags>.*?)\.target\.(?P<target>.*)"
+_COUNTER = f"{COUNTED}.requests.of."
+_RESPONSE_TIME = re.compile(
+    r'envoy_cluster_upstream_rq_time_sum\{envoy_cluster_name="(?P<group>[^"]+)"\} (?P<milliseconds>[\d.e+]+)'
 )
 
 
@@ -159,9 +160,10 @@ class EnvoyBalancer:
         began = self.process.began()
         try:
             said = await self.process.admin.statistics(rf"^{COUNTED}\.")
+            times = await self.process.admin.get("/stats/prometheus?usedonly&filter=upstream_rq_time")
         except NotAnswering:
             return Counters("")
-        return Counters(began, counts(said))
+        return Counters(began, counts(said), response_times(times.decode()))
 
     async def lost(self) -> None:
         await self._served.wait()
@@ -179,23 +181,20 @@ class EnvoyBalancer:
 
 def counts(said: Mapping[str, str]) -> tuple[Count, ...]:
     """Our counters among Envoy's, summed by what a `Count` tells apart."""
-    requests: dict[tuple[str, str, str, int, bool], int] = {}
-    seconds: dict[tuple[str, str, str, int, bool], float] = {}
+    requests: Counter[tuple[str, str, str, int, bool]] = Counter()
     for name, value in said.items():
-        found = _COUNTER.fullmatch(name)
-        if found is None or not found["route"]:
+        route, *rest = name.removeprefix(_COUNTER).split(COUNTED_BY)
+        if not route or len(rest) != 4:
             continue
-        made_here = found["flags"] != "-" or not found["target"]
-        balancer = "/".join(found["route"].split("/")[:5])
-        key = (balancer, found["cluster"], found["target"], int(found["status"]), made_here)
-        if found[1] == "requests":
-            requests[key] = requests.get(key, 0) + int(value)
-        else:
-            seconds[key] = seconds.get(key, 0.0) + int(value) / 1e6
-    return tuple(
-        Count(*key, requests=number, response_seconds=seconds.get(key, 0.0))
-        for key, number in sorted(requests.items())
-    )
+        cluster, status, flags, target = rest
+        made_here = flags != "-" or not target
+        requests["/".join(route.split("/")[:5]), cluster, target, int(status), made_here] += int(value)
+    return tuple(Count(*key, requests=number) for key, number in sorted(requests.items()))
+
+
+def response_times(text: str) -> dict[str, float]:
+    """Seconds by target group, from Envoy's histograms as Prometheus reads them."""
+    return {found["group"]: float(found["milliseconds"]) / 1000 for found in _RESPONSE_TIME.finditer(text)}
 
 
 def _rds(name: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 
 import attrs
@@ -46,6 +47,7 @@ class Machine:
     traffic: Traffic | None = None
     began: int = 0
     counts: Counter[tuple[str, str, str, int, bool]] = attrs.field(factory=Counter)
+    seconds: defaultdict[str, float] = attrs.field(factory=lambda: defaultdict(float))
     running: Counter[tuple[str, str, int]] = attrs.field(factory=Counter)
     ended: asyncio.Event = attrs.field(factory=asyncio.Event)
 
@@ -53,6 +55,7 @@ class Machine:
         """The balancer's process ends, without anybody having said so."""
         self.traffic = None
         self.counts.clear()
+        self.seconds.clear()
         self.ended.set()
 
 
@@ -86,7 +89,7 @@ class MemoryBalancer:
         if self._machine.traffic is None:
             return Counters("")
         counts = (Count(*key, requests=number) for key, number in sorted(self._machine.counts.items()))
-        return Counters(str(self._machine.began), tuple(counts))
+        return Counters(str(self._machine.began), tuple(counts), dict(self._machine.seconds))
 
     async def lost(self) -> None:
         await self._served.wait()
@@ -106,7 +109,7 @@ class MemoryBalancer:
         host = asked.host.partition(":")[0].lower()
         for one, entry in behind:
             others = {name for other, its in behind if other is not one for name in hosts_of(its)}
-            if host == one.balancer.dns_name or any(
+            if host == one.balancer.dns_name.lower() or any(
                 like(name, host) for name in hosts_of(entry) if name not in others
             ):
                 return await self._answer(one, entry, asked)
@@ -148,10 +151,12 @@ class MemoryBalancer:
         self._machine.running[running] += 1
         seconds = float(one.balancer.attributes.get("idle_timeout.timeout_seconds", 60))
         here = True
+        began = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._machine.targets[endpoint.address, endpoint.port](asked)
             here = False
+            self._machine.seconds[group.key] += time.monotonic() - began
         except TimeoutError:
             answer = _own(504)
         except (KeyError, Broken):

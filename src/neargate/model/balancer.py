@@ -16,6 +16,7 @@ from neargate.model.elbv2 import Listener, LoadBalancer, Rule, TargetGroup
 LOOPBACK = "127.0.0.1"
 WEB = ("HTTP", "HTTPS")
 """The protocols of listeners that an application load balancer has."""
+SERVED_PROTOCOLS = (*WEB, "TCP", "TLS")
 
 
 class BalancerFailure(Exception):
@@ -93,7 +94,7 @@ class Count:
     asked; `group` the target group's key, "" where no rule forwarded.
 
     `made_here` tells an answer that the balancer made (a redirect, a fixed response, 502, 503, 504) from one of a
-    target. `response_seconds` is the sum of TargetResponseTime: from the request's last byte to the answer's first.
+    target.
     """
 
     balancer: str
@@ -102,16 +103,20 @@ class Count:
     status: int
     made_here: bool
     requests: int
-    response_seconds: float = 0.0
 
 
 @attrs.frozen
 class Counters:
     """What went through. `began` names the process that counted: where it differs from last time, all counts began
-    anew at zero. `counts` has at most one item for the same balancer, group, target, status and `made_here`."""
+    anew at zero. `counts` has at most one item for the same balancer, group, target, status and `made_here`.
+
+    `response_seconds` is, by target group's key, the sum of TargetResponseTime over all requests that its targets
+    answered: what passed until an answer was there.
+    """
 
     began: str
     counts: tuple[Count, ...] = ()
+    response_seconds: Mapping[str, float] = attrs.field(factory=dict)
 
 
 class Balancer(Protocol):

@@ -113,6 +113,15 @@ def _judged(
     return (CHECKING if entering else None), Course(failed=failures, failed_at=now)
 
 
+def check_of(group: TargetGroup) -> HealthCheck:
+    """How its targets are checked. The checker speaks HTTP/1.1 only: of targets that speak HTTP/2 or gRPC it asks no
+    more than that they take connections."""
+    check = group.health_check
+    if group.protocol_version in ("HTTP2", "GRPC"):
+        return attrs.evolve(check, protocol="TLS" if check.protocol == "HTTPS" else "TCP")
+    return check
+
+
 def check_port(check: HealthCheck, target: Target) -> int:
     return target.port if check.port == TRAFFIC_PORT else int(check.port)
 

@@ -339,3 +339,37 @@ async def test_a_listener_whose_certificate_is_gone_is_not_served(site: Site) ->
     assert one.state == "active_impaired"
     assert one.reason.startswith(f"The certificate {arn} cannot be read: ")
     assert [each.listener_port for each in one.published] == [80]
+
+
+async def test_udp_is_not_served_and_says_so() -> None:
+    with cloud() as aws:
+        site = Site(aws)
+        subnets = (await site.call("DescribeSubnets", "ec2"))["Subnets"][:1]
+        made = await site.call(
+            "CreateLoadBalancer", Name="net", Type="network", Subnets=[subnets[0]["SubnetId"]]
+        )
+        group = await site.call(
+            "CreateTargetGroup",
+            Name="dns",
+            Protocol="UDP",
+            Port=53,
+            VpcId=subnets[0]["VpcId"],
+            TargetType="ip",
+        )
+        await site.call(
+            "CreateListener",
+            LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"],
+            Protocol="UDP",
+            Port=53,
+            DefaultActions=[
+                {"Type": "forward", "TargetGroupArn": group["TargetGroups"][0]["TargetGroupArn"]}
+            ],
+        )
+        await site.settle()
+        one = site.record()
+        assert (one.state, one.reason, one.published) == (
+            "active_impaired",
+            "No traffic of protocol UDP is passed on yet.",
+            (),
+        )
+        await site.driver.close()

@@ -27,6 +27,7 @@ from neargate.planners.target_health import (
     Outcome,
     after,
     answered,
+    check_of,
     drained,
     endpoints,
     matches,
@@ -178,3 +179,11 @@ def test_draining_ends_with_the_last_request_or_with_the_delay() -> None:
     assert drained(leaving, GROUP, busy, 500.0, "local")
     assert not drained(leaving, GROUP, {}, 499.0, "aws")
     assert drained(leaving, GROUP, {}, 500.0, "aws")
+
+
+def test_targets_that_speak_http2_are_only_asked_to_connect() -> None:
+    assert check_of(GROUP) == CHECK
+    grpc = attrs.evolve(GROUP, protocol_version="GRPC")
+    assert check_of(grpc) == attrs.evolve(CHECK, protocol="TCP")
+    secure = attrs.evolve(grpc, health_check=attrs.evolve(CHECK, protocol="HTTPS"))
+    assert check_of(secure).protocol == "TLS"

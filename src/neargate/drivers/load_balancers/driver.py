@@ -20,6 +20,7 @@ from neargate.drivers.load_balancers.observing import Observed, observe
 from neargate.drivers.workqueue import WorkQueue
 from neargate.model.balancer import (
     LOOPBACK,
+    SERVED_PROTOCOLS,
     WEB,
     Balancer,
     BalancerFailure,
@@ -167,6 +168,9 @@ class LoadBalancerDriver:
             certificates: dict[str, Certificate] = {}
             troubles: list[str] = []
             for listener in seen.listeners.get(balancer.key, ()):
+                if listener.protocol not in SERVED_PROTOCOLS:
+                    troubles.append(f"No traffic of protocol {listener.protocol} is passed on yet.")
+                    continue
                 try:
                     certificates |= await self._certificates.of(balancer, listener)
                 except NoCertificate as missing:
