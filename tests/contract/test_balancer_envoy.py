@@ -76,7 +76,7 @@ async def test_a_target_sees_who_asked(rig: EnvoyRig) -> None:
 async def test_the_clients_address_is_handled_as_the_load_balancer_says(
     rig: EnvoyRig, mode: str, seen: str | None
 ) -> None:
-    one = load_balancer("web", attributes={"routing.http.xff_header_processing.mode": mode})
+    one = attrs.evolve(WEB, attributes={"routing.http.xff_header_processing.mode": mode})
     balancer = rig.balancer()
     door = rig.port()
     pools = pools_of((BLUE, [await rig.target(named("b"))]))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import attrs
 
 from neargate.model.balancer import LOOPBACK, WEB, Certificate, Endpoint, Entry, Pool, Served, Traffic
-from neargate.model.elbv2 import LoadBalancer, TargetGroup, groups_of
+from neargate.model.elbv2 import Listener, LoadBalancer, TargetGroup, groups_of
 from neargate.model.records import Json
 from neargate.planners.proxy_replies import LUA, TYPE, header, literal, local_replies, names_page
 from neargate.planners.proxy_routes import SOURCE_HEADER, Place, routes
@@ -179,7 +179,7 @@ def _of_vpcs(traffic: Traffic, source: SourceOf) -> Iterator[_Found]:
                 continue
             place = Place(listener.protocol.lower(), listener.port)
             host = _virtual_host(one, entry, traffic.pools, place, ("*",))
-            connections = _connections(one.balancer, name, source)
+            connections = _connections(one.balancer, name, listener.port, source)
             chain = {"filters": [connections], **_tls(_certificates(entry, traffic), one.balancer)}
             yield _Found(
                 name,
@@ -204,7 +204,7 @@ def _of_doors(traffic: Traffic, source: SourceOf) -> Iterator[_Found]:
             continue
         hosts = [_door_host(one, entry, members, traffic.pools) for one, entry in members]
         hosts.append(_nobody(port, [one.balancer.dns_name for one, _ in members]))
-        connections = _connections(None, name, source)
+        connections = _connections(None, name, port, source)
         chains = list(_door_chains(members, traffic, connections))
         yield _Found(name, _listener(name, (LOOPBACK,), port, chains), _table(name, port, hosts))
 
@@ -338,7 +338,7 @@ def _http2(balancer: LoadBalancer) -> bool:
     return balancer.attributes.get("routing.http2.enabled", "true") == "true"
 
 
-def _connections(balancer: LoadBalancer | None, name: str, source: SourceOf) -> Json:
+def _connections(balancer: LoadBalancer | None, name: str, port: int, source: SourceOf) -> Json:
     """What reads requests. On a door, which several share, connections are as a new load balancer has them."""
     given = balancer.attributes if balancer is not None else {}
     underscores = given.get("routing.http.drop_invalid_header_fields.enabled") == "true"
@@ -354,6 +354,9 @@ def _connections(balancer: LoadBalancer | None, name: str, source: SourceOf) -> 
         "server_header_transformation": "PASS_THROUGH",
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "max_request_headers_kb": 64,
+        # As on AWS, Host loses a port that goes without saying.
+        "strip_any_host_port": port in (80, 443)
+        and given.get("routing.http.preserve_host_header.enabled") != "true",
         "common_http_protocol_options": {
             "idle_timeout": f"{given.get('idle_timeout.timeout_seconds', _WEB_IDLE)}s",
             "max_connection_duration": f"{given.get('client_keep_alive.seconds', _KEEP_ALIVE)}s",
@@ -436,7 +439,7 @@ def _virtual_host(
         "name": entry.listener.key,
         "domains": list(domains),
         "routes": routes(one.balancer, entry, pools, place),
-        **_forwarded_for(one.balancer),
+        **_forwarded(one.balancer, entry.listener),
     }
     removed = [
         name
@@ -446,7 +449,7 @@ def _virtual_host(
         if value == "false"
     ]
     added = [
-        header(name.removeprefix(_RESPONSE).removesuffix(_VALUE), literal(value))
+        header(name.removeprefix(_RESPONSE).removesuffix(_VALUE).replace("_", "-"), literal(value))
         for name, value in sorted(entry.listener.attributes.items())
         if name.startswith(_RESPONSE) and name.endswith(_VALUE) and value
     ]
@@ -460,13 +463,20 @@ def _virtual_host(
 _RESPONSE, _VALUE = "routing.http.response.", ".header_value"
 
 
-def _forwarded_for(balancer: LoadBalancer) -> Json:
-    """X-Forwarded-For as the load balancer's attributes say."""
-    match balancer.attributes.get("routing.http.xff_header_processing.mode", "append"):
-        case "remove":
-            return {"request_headers_to_remove": ["x-forwarded-for"]}
-        case "preserve":
-            return {}
-    with_port = balancer.attributes.get("routing.http.xff_client_port.enabled") == "true"
-    client = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS" + ("%" if with_port else "_WITHOUT_PORT%")
-    return {"request_headers_to_add": [header("X-Forwarded-For", client, append=True)]}
+def _forwarded(balancer: LoadBalancer, listener: Listener) -> Json:
+    """The headers that tell a target of the client, as the load balancer's attributes say."""
+    given = balancer.attributes
+    added = []
+    mode = given.get("routing.http.xff_header_processing.mode", "append")
+    if mode == "append":
+        with_port = given.get("routing.http.xff_client_port.enabled") == "true"
+        client = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS" + ("%" if with_port else "_WITHOUT_PORT%")
+        added.append(header("X-Forwarded-For", client, append=True))
+    tls = given.get("routing.http.x_amzn_tls_version_and_cipher_suite.enabled") == "true"
+    if tls and listener.protocol == "HTTPS":
+        added.append(header("X-Amzn-Tls-Version", "%DOWNSTREAM_TLS_VERSION%"))
+        added.append(header("X-Amzn-Tls-Cipher-Suite", "%DOWNSTREAM_TLS_CIPHER%"))
+    changes: Json = {"request_headers_to_add": added} if added else {}
+    if mode == "remove":
+        changes["request_headers_to_remove"] = ["x-forwarded-for"]
+    return changes
