@@ -21,7 +21,7 @@ import structlog
 
 from neargate.balancer.admin import NotAnswering
 from neargate.balancer.process import EnvoyProcess, source
-from neargate.model.balancer import LOOPBACK, WEB, BalancerFailure, Count, Counters, Traffic
+from neargate.model.balancer import LOOPBACK, WEB, BalancerFailure, Count, Counters, Traffic, shared
 from neargate.model.records import Json
 from neargate.planners.proxy_configuration import COUNTED, COUNTED_BY, Documents, documents
 
@@ -163,7 +163,7 @@ class EnvoyBalancer:
             times = await self.process.admin.get("/stats/prometheus?usedonly&filter=upstream_rq_time")
         except NotAnswering:
             return Counters("")
-        return Counters(began, counts(said), response_times(times.decode()))
+        return Counters(began, counts(said, response_times(times.decode())))
 
     async def lost(self) -> None:
         await self._served.wait()
@@ -179,8 +179,8 @@ class EnvoyBalancer:
         self.process.leave()
 
 
-def counts(said: Mapping[str, str]) -> tuple[Count, ...]:
-    """Our counters among Envoy's, summed by what a `Count` tells apart."""
+def counts(said: Mapping[str, str], seconds: Mapping[str, float]) -> tuple[Count, ...]:
+    """Our counters among Envoy's, summed by what a `Count` tells apart, with the seconds of each target group."""
     requests: Counter[tuple[str, str, str, int, bool]] = Counter()
     for name, value in said.items():
         route, *rest = name.removeprefix(_COUNTER).split(COUNTED_BY)
@@ -189,7 +189,7 @@ def counts(said: Mapping[str, str]) -> tuple[Count, ...]:
         cluster, status, flags, target = rest
         made_here = flags != "-" or not target
         requests["/".join(route.split("/")[:5]), cluster, target, int(status), made_here] += int(value)
-    return tuple(Count(*key, requests=number) for key, number in sorted(requests.items()))
+    return shared(requests, seconds)
 
 
 def response_times(text: str) -> dict[str, float]:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 
 import attrs
 
-from neargate.model.balancer import Count, Counters, Endpoint, Entry, Pool, Served, Traffic
+from neargate.model.balancer import Counters, Endpoint, Entry, Pool, Served, Traffic, shared
 from neargate.model.records import Json
 from neargate.planners.listener_rules import Asked, decide, like, location
 from neargate.planners.proxy_configuration import hosts_of
@@ -88,8 +88,7 @@ class MemoryBalancer:
     async def counters(self) -> Counters:
         if self._machine.traffic is None:
             return Counters("")
-        counts = (Count(*key, requests=number) for key, number in sorted(self._machine.counts.items()))
-        return Counters(str(self._machine.began), tuple(counts), dict(self._machine.seconds))
+        return Counters(str(self._machine.began), shared(self._machine.counts, self._machine.seconds))
 
     async def lost(self) -> None:
         await self._served.wait()

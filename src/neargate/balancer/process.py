@@ -106,7 +106,7 @@ class EnvoyProcess:
         output = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             launcher = await asyncio.create_subprocess_exec(
-                *("setsid", "--fork", str(envoy), "--config-path", BOOTSTRAP),
+                *("setsid", "--fork", str(envoy), "--config-path", str(self.directory / BOOTSTRAP)),
                 *("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"),
                 *("--drain-time-s", str(_DRAIN_SECONDS), "--drain-strategy", "immediate"),
                 stdin=asyncio.subprocess.DEVNULL,

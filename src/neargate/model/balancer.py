@@ -94,7 +94,8 @@ class Count:
     asked; `group` the target group's key, "" where no rule forwarded.
 
     `made_here` tells an answer that the balancer made (a redirect, a fixed response, 502, 503, 504) from one of a
-    target.
+    target. `response_seconds` is these requests' share of the sum of TargetResponseTime, which is measured for a
+    target group as a whole: what passed until its targets' answers were there.
     """
 
     balancer: str
@@ -103,20 +104,32 @@ class Count:
     status: int
     made_here: bool
     requests: int
+    response_seconds: float = 0.0
 
 
 @attrs.frozen
 class Counters:
     """What went through. `began` names the process that counted: where it differs from last time, all counts began
-    anew at zero. `counts` has at most one item for the same balancer, group, target, status and `made_here`.
-
-    `response_seconds` is, by target group's key, the sum of TargetResponseTime over all requests that its targets
-    answered: what passed until an answer was there.
-    """
+    anew at zero. `counts` has at most one item for the same balancer, group, target, status and `made_here`."""
 
     began: str
     counts: tuple[Count, ...] = ()
-    response_seconds: Mapping[str, float] = attrs.field(factory=dict)
+
+
+def shared(
+    requests: Mapping[tuple[str, str, str, int, bool], int], seconds: Mapping[str, float]
+) -> tuple[Count, ...]:
+    """Counts from numbers of requests, by their first five members, and from the response times of target groups."""
+    answered: dict[str, int] = {}
+    for (_, group, _, _, made_here), number in requests.items():
+        if not made_here:
+            answered[group] = answered.get(group, 0) + number
+    counts = []
+    for key, number in sorted(requests.items()):
+        _, group, _, _, made_here = key
+        share = 0.0 if made_here else seconds.get(group, 0.0) * number / answered[group]
+        counts.append(Count(*key, requests=number, response_seconds=share))
+    return tuple(counts)
 
 
 class Balancer(Protocol):
