@@ -60,6 +60,7 @@ class Options:
     on_stop: Literal["keep", "stop"] = "keep"
     pace: str = "local"
     engine_directory: Path | None = None
+    emulate: bool = attrs.field(factory=lambda: os.environ.get("NEARGATE_EMULATE") == "1")
 
 
 class Server:
@@ -89,7 +90,13 @@ class Server:
         host, port = self._socket.getsockname()[:2]
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "neargate-heavy"))
         moto = MotoServices()
-        settings = Settings(host=host, port=port, pace=self._options.pace, moto=moto.installed)
+        settings = Settings(
+            host=host,
+            port=port,
+            pace=self._options.pace,
+            moto=moto.installed,
+            emulate=self._options.emulate,
+        )
         clock, ids = SystemClock(), SystemIds()
         store = SqliteStore.open(self._data.database, clock)
         blobs = BlobDirectory(self._data.blobs)

@@ -60,6 +60,11 @@ class DataDirectory:
         return self.root / "certificates"
 
     @property
+    def file_systems(self) -> Path:
+        """EFS's, for good; a directory for each."""
+        return self.root / "efs"
+
+    @property
     def log(self) -> Path:
         return self.root / "neargate.log"
 

@@ -185,6 +185,7 @@ class Plant:
             owner=owner,
             resolvers=resolvers,
             directory=self.data.volumes,
+            file_systems=self.data.file_systems,
         )
 
         sessions = ExecSessions(self.store, self.dispatcher, self.clock, runtime)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 import signal
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
@@ -20,17 +21,20 @@ from neargate.model.runtime import (
     ExecResult,
     ImageUnavailable,
     LogLine,
+    Mount,
     NameInUse,
     NoSuchContainer,
     Runtime,
     Sandbox,
     SandboxSpec,
     StartFailed,
+    Tmpfs,
 )
 from neargate.runtimes.base_images import PYTHON, BaseImages
 from neargate.runtimes.engine import EngineRuntime
 from neargate.runtimes.engine_connection import Locate
 from neargate.runtimes.memory import MemoryRuntime, Process, Program, World, cannot_start, exits, never_ends
+from neargate.runtimes.pause import pause_program
 from neargate.runtimes.private_engine import EngineFinder, PrivateEngine, default_directory
 
 pytestmark = pytest.mark.anyio
@@ -104,6 +108,60 @@ async def _burn(process: Process) -> int:
     return 0
 
 
+_CAPABILITIES = """
+effective = next(line for line in open("/proc/self/status") if line.startswith("CapEff"))
+for name, bit in (("CHOWN", 0), ("SYS_PTRACE", 19)): print(name, bool(int(effective.split()[1], 16) >> bit & 1))
+"""
+_SCRATCH = """
+import os
+size = os.statvfs("/scratch")
+open("/scratch/file", "w").write("x")
+print(size.f_blocks * size.f_frsize >> 20)
+"""
+_LOOK = """
+import glob
+deaf = [path for path in glob.glob("/proc/[0-9]*/cmdline") if b"trap '' TE" + b"RM" in open(path, "rb").read()]
+print("sees", len(deaf))
+"""
+_PARAMETERS = "cat /proc/sys/net/core/somaxconn /proc/sys/kernel/msgmax"
+
+
+async def _tell_capabilities(process: Process) -> int:
+    for name in ("CHOWN", "SYS_PTRACE"):
+        await process.say(f"{name} {process.may(name)}")
+    return 0
+
+
+async def _tell_scratch(process: Process) -> int:
+    await process.say(str(process.room("/scratch")))
+    return 0
+
+
+async def _look(process: Process) -> int:
+    deaf = [each for each in process.sees() if each.argv == PROGRAMS["deaf"][0]]
+    await process.say(f"sees {len(deaf)}")
+    return 0
+
+
+async def _tell_parameters(process: Process) -> int:
+    await process.say(process.parameter("net.core.somaxconn") or "4096")
+    await process.say(process.parameter("kernel.msgmax") or "8192")
+    return 0
+
+
+async def _tell_terminal(process: Process) -> int:
+    await process.say("terminal" if process.spec.tty else "no terminal")
+    if process.spec.open_stdin:
+        await asyncio.Event().wait()
+    return 0
+
+
+async def _write_diary(process: Process) -> int:
+    process.files["/diary"] = process.files.get("/diary", "") + "x"
+    await process.say(str(len(process.files["/diary"])))
+    return 0
+
+
 PROGRAMS: Mapping[str, tuple[tuple[str, ...], Program]] = {
     "greet": (("sh", "-c", "echo one; sleep 0.05; echo two >&2; sleep 0.05; echo three; exit 3"), _greet),
     "serve": (("python3", "-c", _SERVER), _serve),
@@ -113,6 +171,13 @@ PROGRAMS: Mapping[str, tuple[tuple[str, ...], Program]] = {
     "hog": (("python3", "-c", "held = bytearray(300 << 20)"), _hog),
     "deaf": (("sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"), never_ends()),
     "burn": (("python3", "-c", "held = bytearray(64 << 20)\nwhile True: pass"), _burn),
+    "naps": (("sleep", "60"), never_ends()),
+    "capabilities": (("python3", "-c", _CAPABILITIES), _tell_capabilities),
+    "scratch": (("python3", "-c", _SCRATCH), _tell_scratch),
+    "look": (("python3", "-c", _LOOK), _look),
+    "parameters": (("sh", "-c", _PARAMETERS), _tell_parameters),
+    "terminal": (("sh", "-c", "test -t 1 && echo terminal || echo no terminal; cat"), _tell_terminal),
+    "diary": (("sh", "-c", "printf x >> /diary; wc -c < /diary"), _write_diary),
     "missing": (("/no/such/program",), cannot_start("exec: /no/such/program: no such file or directory")),
 }
 
@@ -486,6 +551,91 @@ async def test_what_is_not_there(subject: Subject) -> None:
         await _lines(subject.runtime, nobody)
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, ["CHOWN True", "SYS_PTRACE False"]),
+        (
+            {"add_capabilities": ("SYS_PTRACE",), "drop_capabilities": ("CHOWN",)},
+            ["CHOWN False", "SYS_PTRACE True"],
+        ),
+        ({"drop_capabilities": ("ALL",)}, ["CHOWN False", "SYS_PTRACE False"]),
+    ],
+    ids=["default", "added and dropped", "none"],
+)
+async def test_capabilities_are_those_asked_for(
+    subject: Subject, asked: dict[str, tuple[str, ...]], expected: list[str]
+) -> None:
+    container = await subject.run("capabilities", **asked)
+    assert await _texts(subject.runtime, container) == expected
+
+
+async def test_a_tmpfs_has_its_size(subject: Subject) -> None:
+    scratch = Tmpfs("/scratch", 16, ("rw", "noexec", "relatime", "mode=0700"))
+    container = await subject.run("scratch", tmpfs=(scratch,), read_only_root=True)
+    assert await _texts(subject.runtime, container) == ["16"]
+
+
+async def test_processes_are_shared_where_the_sandbox_says_so(subject: Subject) -> None:
+    await subject.run("deaf")
+    apart = await subject.run("look")
+    assert await _texts(subject.runtime, apart) == ["sees 0"]
+
+    spec = SandboxSpec(name=f"contract-{uuid.uuid4().hex[:12]}", labels=subject.labels, share_pids=True)
+    subject.sandbox = await subject.runtime.create_sandbox(spec)
+    assert await subject.runtime.create_sandbox(spec) == subject.sandbox
+    assert subject.sandbox in await subject.runtime.list_sandboxes(subject.labels)
+    await subject.run("deaf")
+    together = await subject.run("look")
+    assert await _texts(subject.runtime, together) == ["sees 1"]
+
+
+async def test_a_program_without_handler_ends_at_sigterm_unless_it_is_process_1(subject: Subject) -> None:
+    first = await subject.run("naps")
+    await subject.runtime.signal(first, "SIGTERM")
+    assert (await subject.runtime.inspect(first)).status == "running"
+
+    spec = SandboxSpec(name=f"contract-{uuid.uuid4().hex[:12]}", labels=subject.labels, share_pids=True)
+    subject.sandbox = await subject.runtime.create_sandbox(spec)
+    other = await subject.run("naps")
+    await subject.runtime.signal(other, "SIGTERM")
+    assert (await subject.runtime.wait(other)).exit_code == 143
+
+
+async def test_network_parameters_hold_for_the_sandbox_others_for_the_container(subject: Subject) -> None:
+    sysctls = {"net.core.somaxconn": "777", "kernel.msgmax": "9000"}
+    told = await subject.run("parameters", sysctls=sysctls)
+    assert await _texts(subject.runtime, told) == ["777", "9000"]
+    neighbour = await subject.run("parameters")
+    assert await _texts(subject.runtime, neighbour) == ["777", "8192"]
+
+
+async def test_a_terminal_and_an_open_input_are_there_where_asked_for(subject: Subject) -> None:
+    plain = await subject.run("terminal")
+    assert await _texts(subject.runtime, plain) == ["no terminal"]
+    assert (await subject.runtime.wait(plain)).exit_code == 0
+
+    container = await subject.run("terminal", tty=True, open_stdin=True)
+    await subject.said(container, "terminal\r")
+    assert (await subject.runtime.inspect(container)).status == "running"
+
+
+async def test_a_container_that_has_exited_can_run_again(subject: Subject) -> None:
+    container = await subject.run("diary")
+    first = await subject.runtime.wait(container)
+    batches = [batch async for batch in subject.runtime.logs(container)]
+    assert [line.text for batch in batches for line in batch.lines] == ["1"]
+
+    await subject.runtime.start(container)
+    second = await subject.runtime.wait(container)
+
+    assert second.exit_code == 0
+    assert second.finished_at is not None
+    assert first.finished_at is not None
+    assert second.finished_at > first.finished_at
+    assert await _texts(subject.runtime, container, batches[-1].position) == ["2"]
+
+
 # What only a real engine can show
 
 
@@ -537,6 +687,28 @@ async def test_a_limited_sandbox_leaves_no_cgroup(subject: Subject, engine_only:
 
 def _groups(sandbox: Sandbox) -> list[Path]:
     return list(Path("/sys/fs/cgroup").rglob(sandbox.id))
+
+
+async def test_a_parameter_that_the_kernel_lacks_fails_the_start(
+    subject: Subject, engine_only: EngineRuntime
+) -> None:
+    container = await engine_only.create(subject.spec("greet", sysctls={"net.nonsense": "1"}))
+    with pytest.raises(StartFailed, match="/proc/sys/net/nonsense"):
+        await engine_only.start(container)
+
+
+async def test_a_program_of_another_machine_exits_as_on_fargate(
+    subject: Subject, engine_only: EngineRuntime, tmp_path: Path
+) -> None:
+    foreign = tmp_path / "foreign"
+    other = "aarch64" if platform.machine() == "x86_64" else "x86_64"
+    foreign.write_bytes(pause_program(other))
+    foreign.chmod(0o755)
+    spec = subject.spec("greet", command=("/foreign",), mounts=(Mount(str(foreign), "/foreign", True),))
+    container = await engine_only.create(spec)
+    await engine_only.start(container)
+    assert (await engine_only.wait(container)).exit_code == 1
+    assert await _texts(engine_only, container) == ["exec /foreign: exec format error"]
 
 
 async def test_hostname_and_hosts_are_the_sandboxes(subject: Subject, engine_only: EngineRuntime) -> None:

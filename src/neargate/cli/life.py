@@ -18,7 +18,7 @@ from neargate.cli.place import Announced, Place, alive, data_option, default_dat
 
 OWNED = (
     *("neargate.db", "neargate.db-wal", "neargate.db-shm", "blobs", "git", "builds"),
-    *("balancer", "certificates"),
+    *("balancer", "certificates", "volumes", "efs"),
     *("neargate.log", "server.json", "server.new", "owner", "owner.new", "lock"),
 )
 """Everything that Neargate puts into a data directory. Nothing else in it is touched."""

@@ -18,8 +18,8 @@ import yaml
 PIPELINE_TEMPLATES = ("pipeline.template.yml", "pipeline.template.yaml", "pipeline.template.json")
 _TEMPLATE_ENDINGS = (".yml", ".yaml", ".json", ".template")
 _PIPELINE = "AWS::CodePipeline::Pipeline"
-_ID = re.compile(r"\b(?P<kind>vpc|subnet|sg)-(?:[0-9a-f]{17}|[0-9a-f]{8})\b")
-_MEMBERS = {"vpc": "vpcs", "subnet": "subnets", "sg": "security_groups"}
+_ID = re.compile(r"\b(?P<kind>vpc|subnet|sg|fs)-(?:[0-9a-f]{17}|[0-9a-f]{8})\b")
+_MEMBERS = {"vpc": "vpcs", "subnet": "subnets", "sg": "security_groups", "fs": "file_systems"}
 
 Read = Callable[[str], str]
 
@@ -32,10 +32,11 @@ class Named:
     vpcs: tuple[str, ...] = ()
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
+    file_systems: tuple[str, ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:
-        return self.vpcs + self.subnets + self.security_groups
+        return self.vpcs + self.subnets + self.security_groups + self.file_systems
 
     def group(self) -> dict[str, list[str]]:
         """As `POST /_neargate/adopt` takes it."""
@@ -43,6 +44,7 @@ class Named:
             "vpcs": list(self.vpcs),
             "subnets": list(self.subnets),
             "security_groups": list(self.security_groups),
+            "file_systems": list(self.file_systems),
         }
 
 

@@ -1,7 +1,7 @@
 """What Neargate offers beside AWS, under `/_neargate/`: health, adopted ids, sources, and what is being waited for.
 
 GET  /_neargate/health     {version, ready, engine, data, address, pid}
-POST /_neargate/adopt      {region, groups: [{vpcs, subnets, security_groups}]}
+POST /_neargate/adopt      {region, groups: [{vpcs, subnets, security_groups, file_systems}]}
 PUT  /_neargate/sources    {subject, repository, ref, path}
 GET  /_neargate/waiting    {stacks: {name: {resource: sentence}}, executions: {pipeline: sentence}}
 POST /_neargate/interrupt  {task}: AWS takes the Spot capacity of this task back
@@ -83,12 +83,15 @@ class OwnApi:
 
     async def _adopt(self, request: Json) -> Json:
         from neargate.services.ec2.adoption import adopt
+        from neargate.services.ecs.file_systems import adopt as adopt_file_systems
 
         caller = root(request.get("account") or DEFAULT_ACCOUNT, request.get("region") or DEFAULT_REGION)
         groups: list[Json] = request["groups"]
 
         def work(tx: Tx) -> Json:
-            return dict(adopt(self._dispatcher.context(tx, caller), groups))
+            cx = self._dispatcher.context(tx, caller)
+            network, storage = adopt(cx, groups), adopt_file_systems(cx, groups)
+            return {outcome: [*network[outcome], *storage[outcome]] for outcome in network}
 
         return await self._dispatcher.store.write(work)
 

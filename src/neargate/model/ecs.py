@@ -188,6 +188,9 @@ class TaskContainer:
     signalled: float | None = None
     """When it was asked to stop."""
     stop_signal: str = ""
+    restarts: int = 0
+    """How often its restart policy has started it again, and when that was last decided."""
+    restarted: float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -331,6 +334,30 @@ class ServiceTask(Regional):
     @property
     def task_key(self) -> str:
         return self.scope(self.cluster, self.task)
+
+
+@attrs.frozen(kw_only=True)
+class ImageVersion(Regional):
+    """What the image of a container means for all tasks of one service deployment: `digest`, the manifest's where
+    a registry has it, else the image's id. `pinned` is the name under which exactly that image is had again."""
+
+    KIND: ClassVar[str] = "ecs.image-version"
+    cluster: str
+    service: str
+    deployment: str
+    container: str
+    image: str
+    digest: str
+    pinned: str
+
+    @property
+    def key(self) -> str:
+        return self.scope(self.cluster, self.service, self.deployment, self.container)
+
+    @staticmethod
+    def key_of(task: Task, container: str) -> str:
+        """Where the version lies that holds for a service's task."""
+        return f"{task.service_key}/{task.deployment}/{container}"
 
 
 @attrs.frozen(kw_only=True)

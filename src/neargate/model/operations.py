@@ -52,6 +52,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 4566
     pace: str = "local"  # or "aws"
+    emulate: bool = False  # tasks of a foreign architecture run under qemu, where it is there
     moto: bool = True
 
     @property

@@ -83,6 +83,15 @@ class Mount:
 
 
 @attrs.frozen
+class Tmpfs:
+    """Memory mounted at `target`, at most `size_mib`; `options` as mount takes them (`ro`, `noexec`, `mode=0700`)."""
+
+    target: str
+    size_mib: int
+    options: tuple[str, ...] = ()
+
+
+@attrs.frozen
 class Credentials:
     """What a registry asks for at a pull."""
 
@@ -96,7 +105,8 @@ class SandboxSpec:
 
     `name` is unique per runtime: making the same one twice returns the first. `cpus` and `memory_mib`
     limit all containers of the sandbox together. `hostname`, `dns` (name servers) and `dns_search` (domains)
-    hold for all of them.
+    hold for all of them. With `share_pids` its containers see and signal each other's processes; none of theirs
+    is then process 1.
     """
 
     name: str
@@ -106,6 +116,7 @@ class SandboxSpec:
     dns_search: tuple[str, ...] = ()
     cpus: float | None = None
     memory_mib: int | None = None
+    share_pids: bool = False
 
 
 @attrs.frozen
@@ -126,6 +137,8 @@ class Sandbox:
     dns_search: tuple[str, ...] = ()
     cgroup_parent: str | None = None
     """Set where the sandbox has limits of its own."""
+    pid_mode: str = ""
+    """How a container joins its process namespace, in the engine's words; "" where each has its own."""
 
 
 @attrs.frozen
@@ -135,7 +148,10 @@ class ContainerSpec:
     `entrypoint` and `command` replace the image's where they are not None, as in a task definition:
     an entrypoint alone drops the image's command. `user` and `working_dir` empty mean the image's.
     `cpus` is a quota in CPUs, `cpu_shares` a weight (1024 per CPU), `memory_mib` the hard limit in MiB
-    without swap, `memory_reservation_mib` the soft one.
+    without swap, `memory_reservation_mib` the soft one. `add_capabilities` and `drop_capabilities` change the
+    engine's default set (`SYS_PTRACE`; `ALL` to drop). `sysctls` are kernel parameters by name; those that begin
+    with `net.` are the sandbox's, so they hold for its other containers too. `open_stdin` keeps standard input open
+    and silent, `tty` makes it and the output a terminal.
     """
 
     name: str
@@ -155,15 +171,21 @@ class ContainerSpec:
     stop_signal: str | None = None
     read_only_root: bool = False
     mounts: tuple[Mount, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = ()
     init: bool = False
     privileged: bool = False
+    add_capabilities: tuple[str, ...] = ()
+    drop_capabilities: tuple[str, ...] = ()
+    sysctls: Mapping[str, str] = attrs.field(factory=dict)
+    open_stdin: bool = False
+    tty: bool = False
     extra_hosts: tuple[tuple[str, str], ...] = ()
     """(name, address) pairs for the container's /etc/hosts."""
 
 
 @attrs.frozen
 class ContainerState:
-    """What was seen of a container. It never moves backwards: created, running, exited.
+    """What was seen of a container. It never moves backwards: created, running, exited; unless it is started again.
 
     `exit_code` is set exactly when exited (128 + signal for a death by signal). `oom_killed` is honest:
     the kernel killed a process of this container because its memory limit was reached. `pid` is the host's
@@ -286,6 +308,8 @@ class EngineInfo:
     architecture: str
     cpus: int
     memory_mib: int
+    emulates: tuple[str, ...] = ()
+    """Architectures beside its own (`arm64`) whose programs this machine runs through an emulator."""
 
 
 class Terminal(Protocol):
@@ -334,8 +358,12 @@ class Runtime(Protocol):
         """The local image of this name, digest or id, or None. Never pulls."""
         ...
 
-    async def pull(self, reference: str, credentials: Credentials | None = None) -> ImageInfo:
-        """Fetch the image from its registry. Raises `ImageUnavailable`."""
+    async def pull(
+        self, reference: str, credentials: Credentials | None = None, architecture: str = ""
+    ) -> ImageInfo:
+        """Fetch the image from its registry, for `architecture` (`arm64`) where that is not the engine's own.
+
+        Raises `ImageUnavailable`."""
         ...
 
     async def create_sandbox(self, spec: SandboxSpec) -> Sandbox:
@@ -361,6 +389,7 @@ class Runtime(Protocol):
     async def start(self, container_id: str) -> None:
         """Start it; starting a running one is fine. Raises `StartFailed`, `NoSuchContainer`.
 
+        One that has exited runs anew, with the files that it wrote and its earlier lines kept.
         Where the program cannot be run the state is left `created` or `exited`, never `running`.
         """
         ...

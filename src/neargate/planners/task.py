@@ -19,7 +19,7 @@ import attrs
 from neargate.model.ecs import KEPT_AFTER_END, TASK_STATUSES, Task, TaskContainer, TaskDefinition, TaskStatus
 from neargate.model.records import Json
 from neargate.planners import ecs_events as words
-from neargate.planners.task_order import Blocked, blocked_by, may_stop
+from neargate.planners.task_order import Blocked, blocked_by, may_restart, may_stop
 
 STOP_TIMEOUT = 30.0
 """Seconds between the stop signal and SIGKILL where the container definition says nothing."""
@@ -113,6 +113,13 @@ class Start:
 
 
 @attrs.frozen
+class Restart:
+    """Start a container again that has exited, as its restart policy says."""
+
+    container: str
+
+
+@attrs.frozen
 class WatchPorts:
     """Tell when the ports in `ports` are listened on."""
 
@@ -140,7 +147,19 @@ class Forget:
     """The record has been visible long enough."""
 
 
-Action = SetUpNetwork | OpenLogs | FetchImage | Create | Start | WatchPorts | Signal | Kill | Release | Forget
+Action = (
+    SetUpNetwork
+    | OpenLogs
+    | FetchImage
+    | Create
+    | Start
+    | Restart
+    | WatchPorts
+    | Signal
+    | Kill
+    | Release
+    | Forget
+)
 
 
 @attrs.frozen
@@ -158,7 +177,7 @@ def plan(task: Task, definition: TaskDefinition, seen: Seen, now: float, pace: s
         return Plan(task, (Forget(),), "", None) if now >= until else Plan(task, (), "", until)
     before = task
     if task.status != "DEPROVISIONING":
-        task = _observed(task, seen, now)
+        task = _observed(_restarted(task, definition, seen, now), seen, now)
         task = _brought_forward(task, seen, now)
         if task.desired_status == "RUNNING":
             task = _ended_by_itself(task, definition, seen, now)
@@ -182,11 +201,48 @@ def forward(task: Task, status: TaskStatus) -> Task:
 
 
 def _observed(task: Task, seen: Seen, now: float) -> Task:
+    wanted = task.desired_status == "RUNNING"
     containers = tuple(
-        _container_observed(container, seen.container(container.name), seen.image(container.name), now)
+        container
+        if wanted and _awaits_restart(container, seen.container(container.name))
+        else _container_observed(container, seen.container(container.name), seen.image(container.name), now)
         for container in task.containers
     )
     return task if containers == task.containers else attrs.evolve(task, containers=containers)
+
+
+def _restarted(task: Task, definition: TaskDefinition, seen: Seen, now: float) -> Task:
+    """The task with the decisions to start containers again that have just exited. Each exit is decided once: what
+    ended before the last restart is that restart's."""
+    if task.desired_status != "RUNNING" or not any(c.get("restartPolicy") for c in definition.containers):
+        return task
+    containers = tuple(
+        attrs.evolve(
+            c,
+            restarts=c.restarts + 1,
+            restarted=max(now, seen.container(c.name).finished or now),
+            health="UNKNOWN",
+        )
+        if _is_to_restart(c, definition, seen.container(c.name))
+        else c
+        for c in task.containers
+    )
+    return task if containers == task.containers else attrs.evolve(task, containers=containers)
+
+
+def _is_to_restart(container: TaskContainer, definition: TaskDefinition, found: ContainerSeen) -> bool:
+    if container.status != "RUNNING" or found.state != "exited" or found.finished is None:
+        return False
+    if found.failure or _awaits_restart(container, found):
+        return False
+    return may_restart(definition.container(container.name), container, found.exit_code, found.finished)
+
+
+def _awaits_restart(container: TaskContainer, found: ContainerSeen) -> bool:
+    """Its restart is decided, and what is seen is still the end that led to it."""
+    if container.restarted is None or found.state != "exited" or found.failure:
+        return False
+    return found.finished is not None and found.finished <= container.restarted
 
 
 def _container_observed(
@@ -336,6 +392,8 @@ def _bring_up(task: Task, definition: TaskDefinition, seen: Seen, now: float, pa
     for container in task.containers:
         if container.status == "PENDING":
             actions += _start_container(container, seen, container.name in blocked)
+        elif container.status == "RUNNING" and _awaits_restart(container, seen.container(container.name)):
+            actions.append(Restart(container.name))
     if task.status == "ACTIVATING":
         return Plan(
             task, tuple(actions), "its registration with the service's load balancers and in Cloud Map"

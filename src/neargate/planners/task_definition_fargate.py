@@ -219,16 +219,9 @@ def _check_sums(definition: Json) -> None:
         )
 
 
-_LATER_TASK = ("pidMode", "proxyConfiguration", "enableFaultInjection", "trustedExecutionConfiguration")
-_LATER_CONTAINER = (
-    "systemControls",
-    "volumesFrom",
-    "interactive",
-    "pseudoTerminal",
-    "credentialSpecs",
-    "repositoryCredentials",
-)
-_LATER_VOLUME = ("efsVolumeConfiguration", "s3filesVolumeConfiguration", "configuredAtLaunch")
+_LATER_TASK = ("proxyConfiguration", "enableFaultInjection", "trustedExecutionConfiguration")
+_LATER_CONTAINER = ("credentialSpecs",)
+_LATER_VOLUME = ("s3filesVolumeConfiguration", "configuredAtLaunch")
 
 
 def _refuse_what_cannot_run(definition: Json) -> None:
@@ -246,14 +239,6 @@ def _refuse_what_cannot_run(definition: Json) -> None:
         for member in _LATER_CONTAINER:
             if container.get(member):
                 raise _later(f"containerDefinitions.{member}")
-        if (container.get("restartPolicy") or {}).get("enabled"):
-            raise _later("containerDefinitions.restartPolicy")
-        linux = container.get("linuxParameters") or {}
-        capabilities = linux.get("capabilities") or {}
-        if capabilities.get("add") or capabilities.get("drop"):
-            raise _later("containerDefinitions.linuxParameters.capabilities")
-        if linux.get("tmpfs"):
-            raise _later("containerDefinitions.linuxParameters.tmpfs")
         refuse_later(container)
 
 

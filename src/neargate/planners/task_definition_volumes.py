@@ -6,6 +6,7 @@ Texts without another source were recorded on AWS in September 2026 (docs/facts-
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from neargate.model.records import Json
 from neargate.planners.task_definition_errors import refused
@@ -77,12 +78,12 @@ def check_mounts(container: Json, definition: Json) -> None:
             )
 
 
-def mounts_of(container: Json, definition: Json) -> list[Json]:
+def mounts_of(container: Json, containers: Sequence[Json]) -> list[Json]:
     """A container's own mount points, then those that `volumesFrom` brings, nearest first, each path once.
 
     What is taken from another container read-only stays so further down.
     """
-    by_name = {other["name"]: other for other in definition["containerDefinitions"]}
+    by_name = {other["name"]: other for other in containers}
     found: dict[str, Json] = {}
 
     def take(name: str, read_only: bool, seen: frozenset[str]) -> None:

@@ -98,6 +98,7 @@ def container_document(
             "LogOptions": _log_options(task, container, log) if log else None,
             "ContainerARN": task.ecs_arn(f"container/{task.cluster}/{task.id}/{container.id}"),
             "Snapshotter": "overlayfs",
+            "RestartCount": container.restarts if wanted.get("restartPolicy") else None,
         }
     return _without_none(answer)
 

@@ -1,4 +1,4 @@
-"""`dependsOn`: which container waits for which, for how long, and the reverse order of stopping."""
+"""`dependsOn`: which container waits for which, for how long, and the reverse order of stopping; `restartPolicy`."""
 
 from __future__ import annotations
 
@@ -80,3 +80,17 @@ def may_stop(definition: TaskDefinition, name: str, running: Collection[str]) ->
 
 def _dependencies(definition: TaskDefinition, name: str) -> list[Json]:
     return list(definition.container(name).get("dependsOn") or ())
+
+
+RESTART_PERIOD = 300.0
+"""Seconds that a container must have run before its restart policy starts it again, where it says nothing."""
+
+
+def may_restart(definition: Json, container: TaskContainer, exit_code: int | None, ended: float) -> bool:
+    """Whether the restart policy starts a container again that has exited at `ended` (facts 3.4, the agent's rule)."""
+    policy = definition.get("restartPolicy") or {}
+    if not policy.get("enabled") or exit_code is None or exit_code in (policy.get("ignoredExitCodes") or ()):
+        return False
+    began = container.started if container.restarted is None else container.restarted
+    period = policy.get("restartAttemptPeriod") or RESTART_PERIOD
+    return began is not None and ended - began >= period

@@ -241,9 +241,10 @@ def _service_gone(existing: Existing) -> Steps[Readiness]:
     return Waiting(f"waiting for {service['runningCount']} tasks to stop")
 
 
-_TASK_DEFINITION = (  # the last three are for ECS to refuse, in its own words
-    "ContainerDefinitions Cpu EphemeralStorage ExecutionRoleArn Family Memory NetworkMode RequiresCompatibilities "
-    "RuntimePlatform Tags TaskRoleArn Volumes IpcMode PlacementConstraints InferenceAccelerators"
+_TASK_DEFINITION = (  # the last five are for ECS to refuse, in its own words
+    "ContainerDefinitions Cpu EphemeralStorage ExecutionRoleArn Family Memory NetworkMode PidMode "
+    "RequiresCompatibilities RuntimePlatform Tags TaskRoleArn Volumes IpcMode PlacementConstraints "
+    "InferenceAccelerators ProxyConfiguration EnableFaultInjection"
 ).split()
 _SERVICE = (
     "AvailabilityZoneRebalancing CapacityProviderStrategy Cluster DeploymentConfiguration DeploymentController "

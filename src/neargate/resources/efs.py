@@ -1,4 +1,4 @@
-"""AWS::EFS::FileSystem and AccessPoint, over the EFS that moto answers. They are kept; no task can mount one."""
+"""AWS::EFS::FileSystem and AccessPoint, over the EFS that moto answers. Tasks mount them as volumes."""
 
 from __future__ import annotations
 

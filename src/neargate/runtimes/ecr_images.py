@@ -34,19 +34,22 @@ class EcrImages:
         self._runtime = runtime
         self._cloud = cloud
 
-    async def resolve(self, reference: str, caller: Caller) -> ImageInfo:
-        """The local image of this name, pulled on behalf of `caller` where it must be.
+    async def resolve(
+        self, reference: str, caller: Caller, architecture: str = "", login: Credentials | None = None
+    ) -> ImageInfo:
+        """The local image of this name, pulled on behalf of `caller` where it must be: for `architecture` (`amd64`;
+        "" is the engine's), with `login` at a registry that is not ECR.
 
         Its `id` is what containers are to be created from; `digest` is the manifest's. Raises
         `ImageUnavailable` with the reason Fargate gives after `CannotPullContainerError: `.
         """
         wanted = parse_reference(reference)
         if wanted is None:
-            return await self._runtime.image(reference) or await self._runtime.pull(reference)
+            return await self._elsewhere(reference, architecture, login)
         image = self._cloud.store.read(lambda view: _find(view, wanted))
         if image is None:
             raise ImageUnavailable(reference, f"failed to resolve ref {reference}: not found")
-        part = await self._for_this_machine(reference, image)
+        part = await self._of_architecture(reference, image, architecture)
         local = await self._local(part) or await self._pull(reference, wanted, part, caller)
         return attrs.evolve(local, reference=reference, digest=image.digest)
 
@@ -68,11 +71,27 @@ class EcrImages:
         except ImageUnavailable as error:
             raise ImageUnavailable(reference, error.reason.replace(name, reference)) from error
 
-    async def _for_this_machine(self, reference: str, image: Image) -> Image:
-        """The image itself, or the one of a list that fits the engine's architecture."""
+    async def _elsewhere(self, reference: str, architecture: str, login: Credentials | None) -> ImageInfo:
+        """From the engine, or from whichever registry the name says. One that is here for another architecture and
+        cannot be pulled for this one is answered: the caller sees what it is."""
+        local = await self._runtime.image(reference)
+        if local is not None and architecture in (
+            "",
+            _ARCHITECTURES.get(local.architecture, local.architecture),
+        ):
+            return local
+        try:
+            return await self._runtime.pull(reference, login, architecture)
+        except ImageUnavailable:
+            if local is None:
+                raise
+            return local
+
+    async def _of_architecture(self, reference: str, image: Image, wanted: str) -> Image:
+        """The image itself, or the one of a list that fits the architecture."""
         if not image.manifests:
             return image
-        said = (await self._runtime.info()).architecture
+        said = wanted or (await self._runtime.info()).architecture
         architecture = _ARCHITECTURES.get(said, said)
         for each in json.loads(image.manifest)["manifests"]:
             platform = each.get("platform") or {}

@@ -107,10 +107,14 @@ class EngineRuntime:
             raise EngineUnavailable(f"The engine cannot say what {reference} is: {error}.", "") from error
         return image_info(shown, reference)
 
-    async def pull(self, reference: str, credentials: Credentials | None = None) -> ImageInfo:
+    async def pull(
+        self, reference: str, credentials: Credentials | None = None, architecture: str = ""
+    ) -> ImageInfo:
         login = {} if credentials is None else attrs.asdict(credentials)
         headers = {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(login).encode()).decode()}
         params = {"fromImage": with_tag(reference)}
+        if architecture:
+            params["platform"] = f"linux/{architecture}"
         try:
             async with self.connection.stream(
                 "POST", "images/create", params=params, headers=headers if login else None
@@ -130,7 +134,10 @@ class EngineRuntime:
     async def create_sandbox(self, spec: SandboxSpec) -> Sandbox:
         engine = await self._engine()
         if engine.namespaces is not None:
-            return await asyncio.to_thread(engine.namespaces.create, spec)
+            made = await asyncio.to_thread(engine.namespaces.create, spec)
+            if made.pid_mode:  # a process namespace ends with its process 1, so a pause container is that
+                await engine.pauses.create(spec, made.cgroup_parent, made.network_mode)
+            return made
         parent = None
         if engine.cgroups is not None and (spec.cpus is not None or spec.memory_mib is not None):
             parent = engine.cgroups.path(spec.name)
@@ -142,6 +149,8 @@ class EngineRuntime:
     async def remove_sandbox(self, sandbox_id: str) -> None:
         engine = await self._engine()
         if engine.namespaces is not None:
+            if await asyncio.to_thread(engine.namespaces.shares_pids, sandbox_id):
+                await engine.pauses.remove(sandbox_id)
             await asyncio.to_thread(engine.namespaces.remove, sandbox_id)
             return
         await engine.pauses.remove(sandbox_id)
@@ -172,6 +181,7 @@ class EngineRuntime:
         return str(created["Id"])
 
     async def start(self, container_id: str) -> None:
+        self._hub.started_anew(container_id)
         try:
             await self.connection.json("POST", f"containers/{container_id}/start")
         except Refused as error:
@@ -434,6 +444,7 @@ class EngineRuntime:
                 await self.connection.json("GET", "version"),
             )
             info = engine_info(shown, version, address.url, private=address.private)
+            info = attrs.evolve(info, emulates=emulated() if address.local else ())
             local = address.local and os.geteuid() == 0 and not info.rootless
             tree = CgroupTree() if local and info.cgroup_driver == "cgroupfs" else None
             own = self._own_namespaces and local and info.kind == "podman"
@@ -466,6 +477,19 @@ def engine_info(
         architecture=version.get("Arch") or shown.get("Architecture") or "",
         cpus=shown.get("NCPU") or 0,
         memory_mib=(shown.get("MemTotal") or 0) >> 20,
+    )
+
+
+_HANDLERS = Path("/proc/sys/fs/binfmt_misc")
+_EMULATORS = {"qemu-aarch64": "arm64", "qemu-x86_64": "amd64"}
+
+
+def emulated(handlers: Path = _HANDLERS) -> tuple[str, ...]:
+    """The architectures for which the kernel has an enabled handler of qemu's."""
+    return tuple(
+        architecture
+        for name, architecture in _EMULATORS.items()
+        if (handlers / name).is_file() and (handlers / name).read_text().startswith("enabled")
     )
 
 

@@ -68,6 +68,10 @@ class EventHub:
         finally:
             self._listeners.discard(queue)
 
+    def started_anew(self, container_id: str) -> None:
+        """Its next death is news again."""
+        self._dead.discard(container_id)
+
     async def close(self) -> None:
         for task in (self._task, *self._inspections):
             if task is not None:

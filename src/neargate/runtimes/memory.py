@@ -85,8 +85,13 @@ class World:
     default: Program = attrs.field(factory=lambda: serves())
     images: dict[str, ImageInfo] = attrs.field(factory=dict)
     registry: dict[str, ImageInfo] = attrs.field(factory=dict)
+    logins: dict[str, Credentials] = attrs.field(factory=dict)
+    """What the registry asks for, by image; others are anybody's."""
+    emulates: tuple[str, ...] = ()
     sandboxes: dict[str, tuple[SandboxSpec, Sandbox]] = attrs.field(factory=dict)
     containers: dict[str, Process] = attrs.field(factory=dict)
+    parameters: dict[tuple[str, str], str] = attrs.field(factory=dict)
+    """Network parameters by sandbox and name."""
     listeners: set[asyncio.Queue[ContainerEvent]] = attrs.field(factory=set)
     numbers: int = 0
     names: dict[str, Process] = attrs.field(factory=dict)
@@ -144,6 +149,8 @@ class Process:
         self.argv = argv
         self.ports: set[int] = set()
         self.lines: list[LogLine] = []
+        self.files: dict[str, str] = {}
+        """What it wrote; it stays over its restarts."""
         self.over = asyncio.Event()
         self.state = ContainerState(
             id=container_id, name=spec.name, image=spec.image, status="created", labels=dict(spec.labels)
@@ -163,7 +170,7 @@ class Process:
     async def say(self, text: str, stream: Stream = "stdout") -> None:
         """Write a line."""
         stamp = self._stamps.next(round(self.world.clock.now() * 1e9))
-        self.lines.append(LogLine(stream, stamp, text))
+        self.lines.append(LogLine(stream, stamp, text + "\r" if self.spec.tty else text))
         await self.notify()
 
     async def sleep(self, seconds: float) -> None:
@@ -178,7 +185,7 @@ class Process:
         return any(port in each.ports for each in self.neighbours())
 
     def trap(self, signal: str) -> asyncio.Event:
-        """Handle a signal from now on. As the first process of a container it gets no other but SIGKILL."""
+        """Handle a signal from now on. As process 1 it gets no other but SIGKILL; others end it."""
         return self._traps.setdefault(signal, asyncio.Event())
 
     def allocate(self, mib: int) -> None:
@@ -203,6 +210,27 @@ class Process:
         seconds = self._cpu_seconds + self._cpus * (now - self._cpus_since)
         return ContainerStats(now, round(seconds * 1e9), self._allocated_mib << 20, received=0, sent=0)
 
+    def may(self, capability: str) -> bool:
+        """Whether it has a Linux capability (`CHOWN`): those of the engine's default set, more and fewer as told."""
+        dropped = {"ALL", capability} & set(self.spec.drop_capabilities)
+        if self.spec.privileged or capability in self.spec.add_capabilities:
+            return True
+        return capability in _CAPABILITIES and not dropped
+
+    def parameter(self, name: str) -> str | None:
+        """A kernel parameter that was set; network ones by whichever container of the sandbox started last."""
+        if not name.startswith("net."):
+            return self.spec.sysctls.get(name)
+        return self.world.parameters.get((self.spec.sandbox.id, name))
+
+    def room(self, path: str) -> int | None:
+        """The size (MiB) of the tmpfs at a path; None where there is none."""
+        return next((each.size_mib for each in self.spec.tmpfs if each.target == path), None)
+
+    def sees(self) -> list[Process]:
+        """The containers whose processes it can see: its own, or all where the sandbox shares them."""
+        return self.neighbours() if self.spec.sandbox.pid_mode else [self]
+
     def neighbours(self) -> list[Process]:
         """The running containers of the sandbox, this one included."""
         mine = self.world.inside.get(self.spec.sandbox.id, {})
@@ -212,8 +240,20 @@ class Process:
 
     def start(self, program: Program) -> None:
         now = self.world.clock.now()
+        self.over.clear()
+        self._traps.clear()
+        for name, value in self.spec.sysctls.items():
+            if name.startswith("net."):
+                self.world.parameters[self.spec.sandbox.id, name] = value
         self.state = attrs.evolve(
-            self.state, status="running", started_at=now, pid=1000 + self.world.number()
+            self.state,
+            status="running",
+            started_at=now,
+            pid=1000 + self.world.number(),
+            exit_code=None,
+            oom_killed=False,
+            finished_at=None,
+            error="",
         )
         self._fate = asyncio.get_running_loop().create_future()
         self.tell("started")
@@ -227,7 +267,7 @@ class Process:
                 self._fate.set_result(128 + signals.SIGKILL)
         elif name in self._traps:
             self._traps[name].set()
-        elif self.spec.init and not self._fate.done():
+        elif (self.spec.init or self.spec.sandbox.pid_mode) and not self._fate.done():
             self._fate.set_result(128 + signals.Signals[name])
 
     def tell(self, action: EventAction) -> None:
@@ -283,6 +323,13 @@ class Process:
             return await program(self), False
         except Killed as killed:
             return killed.code, killed.out_of_memory
+
+
+_CAPABILITIES = frozenset(
+    "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID "
+    "SYS_CHROOT".split()
+)
+"""What Docker gives a container that asks for nothing."""
 
 
 def serves(*ports: int, exit_code: int = 0) -> Program:
@@ -344,16 +391,20 @@ class MemoryRuntime:
         """The world goes on without it."""
 
     async def info(self) -> EngineInfo:
-        return EngineInfo("memory", "1", False, "", "", "", True, "amd64", 8, 16384)
+        return EngineInfo("memory", "1", False, "", "", "", True, "amd64", 8, 16384, self.world.emulates)
 
     async def image(self, reference: str) -> ImageInfo | None:
         by_id = (each for each in self.world.images.values() if each.id == reference)
         return self.world.images.get(with_tag(reference)) or next(by_id, None)
 
-    async def pull(self, reference: str, credentials: Credentials | None = None) -> ImageInfo:
+    async def pull(
+        self, reference: str, credentials: Credentials | None = None, architecture: str = ""
+    ) -> ImageInfo:
         image = self.world.registry.get(with_tag(reference))
         if image is None:
             raise ImageUnavailable(reference, "manifest unknown")
+        if self.world.logins.get(with_tag(reference), credentials) != credentials:
+            raise ImageUnavailable(reference, "denied: requested access to the resource is denied")
         self.world.images[with_tag(reference)] = image
         return image
 
@@ -367,6 +418,7 @@ class MemoryRuntime:
                 hostname=spec.hostname,
                 dns=spec.dns,
                 dns_search=spec.dns_search,
+                pid_mode=f"memory:{spec.name}" if spec.share_pids else "",
             )
             self.world.sandboxes[spec.name] = (spec, sandbox)
             self.world.labelled_sandboxes.add(sandbox.id, sandbox.labels, sandbox)

@@ -30,6 +30,11 @@ _IFF_UP = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
+def pause_name(sandbox: str) -> str:
+    """The name of the pause container that belongs to a sandbox."""
+    return f"neargate-sandbox-{sandbox}"
+
+
 @attrs.frozen
 class Namespaces:
     """All methods block for at most a few milliseconds; call them in a thread."""
@@ -57,6 +62,7 @@ class Namespaces:
             dns=spec.dns,
             dns_search=spec.dns_search,
             cgroup_parent=self.cgroups.path(spec.name) if limited else None,
+            pid_mode=f"container:{pause_name(spec.name)}" if spec.share_pids else "",
         )
         try:
             self._write(sandbox)
@@ -67,6 +73,11 @@ class Namespaces:
             self.remove(spec.name)
             raise StartFailed(f"The network namespace of {spec.name} could not be made: {error}") from error
         return sandbox
+
+    def shares_pids(self, name: str) -> bool:
+        """Whether a pause container belongs to it."""
+        found = self._read(name) if _NAME.fullmatch(name) else None
+        return found is not None and bool(found.pid_mode)
 
     def remove(self, name: str) -> None:
         """Remove namespace, cgroup and record, in this order; any of them may be gone already."""

@@ -18,9 +18,12 @@ import attrs
 
 from neargate.model.runtime import Sandbox, SandboxSpec, StartFailed
 from neargate.runtimes.engine_connection import EngineConnection, Refused
+from neargate.runtimes.namespaces import pause_name
 from neargate.runtimes.payloads import SANDBOX_LABEL
 
 IMAGE = "neargate/pause:1"
+SHARED_PIDS_LABEL = "dev.neargate.shares-pids"
+"""On pause containers whose processes are those of the sandbox's containers too."""
 
 _LOAD_ADDRESS = 0x400000
 _PROGRAMS: Mapping[str, tuple[int, bytes]] = {
@@ -43,24 +46,31 @@ class PauseSandboxes:
     connection: EngineConnection
     architecture: str
 
-    async def create(self, spec: SandboxSpec, cgroup_parent: str | None) -> Sandbox:
-        """The sandbox of this name, running. Raises `StartFailed`."""
+    async def create(
+        self, spec: SandboxSpec, cgroup_parent: str | None, network_mode: str = "none"
+    ) -> Sandbox:
+        """The sandbox of this name, running. Raises `StartFailed`.
+
+        It is process 1 where processes are shared, with an init that buries those whose parents have died.
+        """
         host: dict[str, Any] = {
-            "NetworkMode": "none",
+            "NetworkMode": network_mode,
             "Dns": list(spec.dns),
             "DnsSearch": list(spec.dns_search),
+            "Init": spec.share_pids,
         }
         if cgroup_parent is not None:
             host["CgroupParent"] = cgroup_parent
+        marks = {SHARED_PIDS_LABEL: "1"} if spec.share_pids else {}
         body: dict[str, Any] = {
             "Image": IMAGE,
             "Cmd": ["/pause"],
-            "Labels": {**spec.labels, SANDBOX_LABEL: spec.name},
+            "Labels": {**spec.labels, **marks, SANDBOX_LABEL: spec.name},
             "HostConfig": host,
         }
         if spec.hostname:
             body["Hostname"] = spec.hostname
-        name = f"neargate-sandbox-{spec.name}"
+        name = pause_name(spec.name)
         try:
             await self._ensure_image()
             await self._create(name, body)
@@ -73,7 +83,7 @@ class PauseSandboxes:
     async def remove(self, name: str) -> None:
         try:
             await self.connection.json(
-                "DELETE", f"containers/neargate-sandbox-{name}", params={"force": "1", "v": "1"}
+                "DELETE", f"containers/{pause_name(name)}", params={"force": "1", "v": "1"}
             )
         except Refused as error:
             if error.status != 404:
@@ -117,6 +127,7 @@ class PauseSandboxes:
 def sandbox_of(shown: Mapping[str, Any]) -> Sandbox:
     """The sandbox that a pause container is."""
     labels = dict(shown["Config"]["Labels"])
+    shares_pids = labels.pop(SHARED_PIDS_LABEL, "")
     return Sandbox(
         id=labels.pop(SANDBOX_LABEL),
         netns=f"/proc/{shown['State']['Pid']}/ns/net",
@@ -126,6 +137,7 @@ def sandbox_of(shown: Mapping[str, Any]) -> Sandbox:
         dns=tuple(shown["HostConfig"].get("Dns") or ()),
         dns_search=tuple(shown["HostConfig"].get("DnsSearch") or ()),
         cgroup_parent=shown["HostConfig"].get("CgroupParent") or None,
+        pid_mode=f"container:{shown['Id']}" if shares_pids else "",
     )
 
 

@@ -9,10 +9,20 @@ from typing import Any, Literal
 
 import attrs
 
-from neargate.model.runtime import ContainerSpec, ContainerState, ContainerStatus, ImageInfo, Sandbox, Ulimit
+from neargate.model.runtime import (
+    ContainerSpec,
+    ContainerState,
+    ContainerStatus,
+    ImageInfo,
+    Sandbox,
+    Tmpfs,
+    Ulimit,
+)
 
 SANDBOX_LABEL = "dev.neargate.sandbox"
 """On pause containers: the name of the sandbox. Such a container is never listed as a container."""
+
+_DEFAULT_OPTIONS = frozenset({"defaults", "async", "atime", "diratime", "relatime", "nomand"})
 
 FARGATE_NOFILE = 65535
 _NPROC = 4096
@@ -88,6 +98,10 @@ def create_body(spec: ContainerSpec, dialect: Dialect) -> dict[str, Any]:
         body["WorkingDir"] = spec.working_dir
     if spec.stop_signal:
         body["StopSignal"] = spec.stop_signal
+    if spec.open_stdin:
+        body["OpenStdin"] = True
+    if spec.tty:
+        body["Tty"] = True
     if spec.sandbox.hostname and (dialect.kind == "podman" or not _joins_container(spec.sandbox)):
         body["Hostname"] = spec.sandbox.hostname
     return body
@@ -110,6 +124,7 @@ def _host_config(spec: ContainerSpec, dialect: Dialect) -> dict[str, Any]:
         "Init": spec.init,
         "Ulimits": ulimits(spec.ulimits, dialect),
     }
+    host |= _isolation(spec, dialect)
     if not _joins_container(spec.sandbox):
         host["ExtraHosts"] = [f"{name}:{address}" for name, address in spec.extra_hosts]
         if spec.sandbox.dns:
@@ -127,6 +142,30 @@ def _host_config(spec: ContainerSpec, dialect: Dialect) -> dict[str, Any]:
     if spec.sandbox.cgroup_parent is not None:
         host["CgroupParent"] = spec.sandbox.cgroup_parent
     return host
+
+
+def _isolation(spec: ContainerSpec, dialect: Dialect) -> dict[str, Any]:
+    """What a container may do to the kernel, and what it sees of other containers' processes."""
+    host: dict[str, Any] = {}
+    if spec.add_capabilities:
+        host["CapAdd"] = list(spec.add_capabilities)
+    if spec.drop_capabilities:
+        host["CapDrop"] = list(spec.drop_capabilities)
+    if spec.sysctls:
+        host["Sysctls"] = dict(spec.sysctls)
+    if spec.tmpfs:
+        host["Tmpfs"] = {each.target: _tmpfs_options(each, dialect) for each in spec.tmpfs}
+    if spec.sandbox.pid_mode:
+        host["PidMode"] = spec.sandbox.pid_mode
+    return host
+
+
+def _tmpfs_options(wanted: Tmpfs, dialect: Dialect) -> str:
+    """As mount takes them. Podman 4.3 refuses the ones that say what holds anyway, so it is not told them."""
+    told = wanted.options
+    if dialect.kind == "podman":
+        told = tuple(option for option in told if option not in _DEFAULT_OPTIONS)
+    return ",".join((f"size={wanted.size_mib}m", *told))
 
 
 def ulimits(wanted: tuple[Ulimit, ...], dialect: Dialect) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from neargate.drivers.ecs import ServiceDriver, TaskDriver
 from neargate.fabric.memory import Machine, MemoryFabric
 from neargate.model.ecs import Task
 from neargate.model.operations import Caller, Settings
-from neargate.model.runtime import ImageInfo
+from neargate.model.runtime import Credentials, ImageInfo
 from neargate.runtimes.memory import MemoryRuntime, World
 from neargate.services.dispatch import Dispatcher
 from neargate.store.blobs import BlobDirectory
@@ -37,6 +37,15 @@ TRUST = json.dumps(
         ],
     }
 )
+
+
+class AdjustableClock(SystemClock):
+    """The time, and what a test adds to it."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead
 
 
 class LinkLocalRecord:
@@ -64,20 +73,23 @@ class PlainImages:
     def __init__(self, runtime: MemoryRuntime) -> None:
         self.runtime = runtime
 
-    async def resolve(self, reference: str, caller: Caller) -> ImageInfo:
-        return await self.runtime.image(reference) or await self.runtime.pull(reference)
+    async def resolve(
+        self, reference: str, caller: Caller, architecture: str = "", login: Credentials | None = None
+    ) -> ImageInfo:
+        local = await self.runtime.image(reference)
+        return local or await self.runtime.pull(reference, login, architecture)
 
 
 class EcsWorld:
     """A cloud with an engine. `call` is the API; `restart` is kill -9 and start again."""
 
-    def __init__(self, directory: Path) -> None:
-        self.clock = SystemClock()
+    def __init__(self, directory: Path, *, emulate: bool = False) -> None:
+        self.clock = AdjustableClock()
         self.store = SqliteStore.open(directory / "neargate.db", self.clock, durable=False)
         blobs = BlobDirectory(directory / "blobs")
-        self.dispatcher = Dispatcher(self.store, self.clock, SystemIds(), blobs, Settings())
+        self.dispatcher = Dispatcher(self.store, self.clock, SystemIds(), blobs, Settings(emulate=emulate))
         self.caller = Caller(ACCOUNT, REGION, f"arn:aws:iam::{ACCOUNT}:root")
-        self.containers = World()
+        self.containers = World(clock=self.clock)
         self.machine = Machine()
         self.link_local = LinkLocalRecord()
         self.directory = directory
@@ -101,6 +113,7 @@ class EcsWorld:
             link_local=self.link_local,
             owner=OWNER,
             directory=self.directory / "volumes",
+            file_systems=self.directory / "efs",
         )
         services = ServiceDriver(self.store, self.dispatcher, self.clock)
         self.drivers = [asyncio.create_task(tasks.run()), asyncio.create_task(services.run())]
@@ -225,9 +238,9 @@ def logged(name: str = "app", **members: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def ecs_world() -> AsyncIterator[EcsWorld]:
+async def ecs_world(*, emulate: bool = False) -> AsyncIterator[EcsWorld]:
     with tempfile.TemporaryDirectory() as directory:
-        world = EcsWorld(Path(directory))
+        world = EcsWorld(Path(directory), emulate=emulate)
         await world.prepare()
         await world.start()
         try:

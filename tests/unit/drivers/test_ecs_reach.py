@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from neargate.drivers.ecs.images import registry_of
+from neargate.drivers.ecs.pull_failures import registry_of
 from tests.unit.drivers.ecs_world import EcsWorld, container, ecs_world
 
 pytestmark = pytest.mark.anyio
@@ -46,7 +46,7 @@ async def test_without_a_public_address_an_internet_gateway_is_no_way_out() -> N
     async with ecs_world() as world:
         reason = await stopped(world, "app:1")
         assert reason.startswith(
-            "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed"
+            "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed"
         )
         assert reason.endswith('manifests/1": dial tcp: i/o timeout')
         reason = await stopped(world, ECR)

@@ -120,7 +120,10 @@ async def test_an_image_that_cannot_be_pulled_stops_the_task_in_fargates_words()
     async with ecs_world() as world:
         definition = await world.register({"name": "app", "image": "nowhere:1"})
         shown = await world.until_status(await world.run_task(definition), "STOPPED")
-        text = "CannotPullContainerError: pull image manifest has been retried 1 time(s): manifest unknown"
+        text = (
+            "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref "
+            "docker.io/library/nowhere:1: not found"
+        )
         assert (shown["stopCode"], shown["stoppedReason"]) == ("TaskFailedToStart", text)
         assert shown["containers"][0]["reason"] == text
         assert "exitCode" not in shown["containers"][0]

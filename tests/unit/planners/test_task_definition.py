@@ -436,7 +436,7 @@ def test_refused_in_ecs_words(given: dict[str, Any], text: str) -> None:
 
 
 LATER = [
-    (request(container(restartPolicy={"enabled": True})), "restartPolicy"),
+    (request(proxyConfiguration={"containerName": "app"}), "proxyConfiguration"),
     (
         request(
             container(name="r", firelensConfiguration={"type": "fluentbit"}),
@@ -446,8 +446,6 @@ LATER = [
     ),
     (request(container(logConfiguration={"logDriver": "splunk"})), "logDriver splunk"),
     (request(enableFaultInjection=True), "enableFaultInjection"),
-    (request(volumes=[{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}]), "efsVolume"),
-    (request(pidMode="task"), "pidMode"),
     (
         request(
             cpu="1024", memory="2048", runtimePlatform={"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"}

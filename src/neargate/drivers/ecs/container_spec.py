@@ -9,7 +9,8 @@ from neargate.drivers.ecs.live import CONTAINER_LABEL, OWNER_LABEL, TASK_LABEL
 from neargate.model.ecs import Task, TaskContainer, TaskDefinition
 from neargate.model.fabric import LINK_LOCAL_ADDRESS
 from neargate.model.records import Json
-from neargate.model.runtime import ContainerSpec, Mount, Sandbox, SandboxSpec, Ulimit
+from neargate.model.runtime import ContainerSpec, Mount, Sandbox, SandboxSpec, Tmpfs, Ulimit
+from neargate.planners.task_definition_volumes import mounts_of
 from neargate.services.ecs.task_creation import container_override
 
 _OPEN_FILES = 65535
@@ -70,15 +71,16 @@ def container_spec(
     container: TaskContainer,
     sandbox: Sandbox,
     image: str,
-    volumes: Path,
+    volumes: Mapping[str, Path],
     variables: Mapping[str, str],
 ) -> ContainerSpec:
-    """`volumes` is the directory that holds the task's empty volumes, one directory each; `variables` are those
-    read from secrets and files."""
+    """`volumes` are the directories of the task's volumes by name; `variables` are those read from secrets and
+    files."""
     wanted = definition.container(container.name)
     override = container_override(task.overrides, container.name)
     memory = min(int(container.memory or task.memory), int(task.memory))
     linux = wanted.get("linuxParameters") or {}
+    capabilities = linux.get("capabilities") or {}
     return ContainerSpec(
         name=f"{sandbox_name(task)}-{container.name}",
         image=image,
@@ -99,8 +101,14 @@ def container_spec(
         memory_reservation_mib=_reservation(container),
         ulimits=_ulimits(wanted),
         read_only_root=bool(wanted.get("readonlyRootFilesystem")),
-        mounts=tuple(_mount(mount, volumes) for mount in wanted["mountPoints"]),
+        mounts=tuple(_mount(mount, volumes) for mount in mounts_of(wanted, definition.containers)),
+        tmpfs=tuple(_tmpfs(each) for each in linux.get("tmpfs") or ()),
         init=bool(linux.get("initProcessEnabled")),
+        add_capabilities=tuple(capabilities.get("add") or ()),
+        drop_capabilities=tuple(capabilities.get("drop") or ()),
+        sysctls={each["namespace"]: each["value"] for each in wanted.get("systemControls") or ()},
+        open_stdin=bool(wanted.get("interactive")),
+        tty=bool(wanted.get("pseudoTerminal")),
         extra_hosts=((hostname(task), task.attachment.ip),),
     )
 
@@ -142,5 +150,9 @@ def _ulimits(wanted: Json) -> tuple[Ulimit, ...]:
     return tuple(found.values())
 
 
-def _mount(mount: Json, volumes: Path) -> Mount:
-    return Mount(str(volumes / mount["sourceVolume"]), mount["containerPath"], bool(mount.get("readOnly")))
+def _mount(mount: Json, volumes: Mapping[str, Path]) -> Mount:
+    return Mount(str(volumes[mount["sourceVolume"]]), mount["containerPath"], bool(mount.get("readOnly")))
+
+
+def _tmpfs(wanted: Json) -> Tmpfs:
+    return Tmpfs(wanted["containerPath"], wanted["size"], tuple(wanted.get("mountOptions") or ()))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from pathlib import Path
 
 import attrs
 
@@ -13,6 +11,7 @@ from neargate.drivers.ecs.live import BUSY, OWNER_LABEL, READY, TASK_LABEL, Live
 from neargate.drivers.ecs.log_pump import LogPump
 from neargate.drivers.ecs.network import TaskNetwork
 from neargate.drivers.ecs.observing import Observer
+from neargate.drivers.ecs.volumes import TaskVolumes
 from neargate.model.ecs import Task, TaskDefinition
 from neargate.model.ports import Clock, Store
 from neargate.model.runtime import (
@@ -24,8 +23,6 @@ from neargate.model.runtime import (
     StartFailed,
 )
 from neargate.planners.task import has_health_check
-
-"""Seconds that a stopped container's last lines get to reach the log stream."""
 
 
 @attrs.frozen
@@ -39,7 +36,7 @@ class ContainerWork:
     logs: LogPump
     observer: Observer
     owner: str
-    volumes: Path
+    volumes: TaskVolumes
 
     async def create(self, key: str, definition: TaskDefinition, name: str, live: LiveTask) -> None:
         task = self.store.read(lambda view: view.get(Task, key))
@@ -47,12 +44,10 @@ class ContainerWork:
             return
         live.change(name, state="busy")
         container = next(container for container in task.containers if container.name == name)
-        await self._make_volumes(task, definition)
         image = live.images[name].id
-        volumes = self.volumes / task.id
         variables = live.environment.get(name, {})
         spec = container_spec(
-            self.owner, task, definition, container, live.sandbox, image, volumes, variables
+            self.owner, task, definition, container, live.sandbox, image, live.volumes, variables
         )
         try:
             runtime_id = await self._created(spec)
@@ -74,10 +69,16 @@ class ContainerWork:
                     return state.id
             raise
 
-    async def _make_volumes(self, task: Task, definition: TaskDefinition) -> None:
-        for volume in definition.volumes:
-            path = self.volumes / task.id / volume["name"]
-            await asyncio.to_thread(path.mkdir, parents=True, exist_ok=True)
+    async def restart(self, task: Task, definition: TaskDefinition, name: str, live: LiveTask) -> None:
+        """Run a container again that has exited, once its last lines are through."""
+        if live.container(name).state != "exited":
+            return
+        pump = live.jobs.get(f"logs {name}")
+        if pump is not None:
+            await asyncio.wait([pump])  # it ends, for the container has exited
+        await live.end(f"health {name}")
+        live.restarting(name)
+        await self.start(task, definition, name, live)
 
     async def start(self, task: Task, definition: TaskDefinition, name: str, live: LiveTask) -> None:
         if live.container(name).state not in ("created", "busy"):
@@ -131,7 +132,7 @@ class ContainerWork:
         sandbox = live.sandbox.id if live.sandbox is not None else await self._sandbox_of(task)
         current = self.store.read(lambda view: view.get(Task, task.key))
         await self.network.take_down(current or task, sandbox)
-        await asyncio.to_thread(shutil.rmtree, self.volumes / task.id, ignore_errors=True)
+        await self.volumes.remove(task)
         live.release = READY
 
     async def _last_lines(self, live: LiveTask) -> None:

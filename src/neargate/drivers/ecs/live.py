@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -48,6 +49,10 @@ class LiveTask:
     containers: dict[str, ContainerSeen] = attrs.field(factory=dict)
     states: dict[str, ContainerState] = attrs.field(factory=dict)
     """The last state that the engine told, by container name."""
+    ended: dict[str, float | None] = attrs.field(factory=dict)
+    """When containers that were started again had exited before."""
+    volumes: dict[str, Path] = attrs.field(factory=dict)
+    """Where the task's volumes lie, by name; known once `logs` is ready."""
     listening: frozenset[int] = frozenset()
     environment: dict[str, dict[str, str]] = attrs.field(factory=dict)
     """Variables read for each container from secrets and files; known once `logs` is ready."""
@@ -81,6 +86,8 @@ class LiveTask:
         """Take an engine's answer in. A container that has exited stays so."""
         if self.container(name).state == "exited":
             return
+        if state.status == "exited" and self.ended.get(name, -1.0) == state.finished_at:
+            return
         if state.status == "created" and self.container(name).state in ("busy", "running"):
             return
         self.states[name] = state
@@ -92,6 +99,20 @@ class LiveTask:
             out_of_memory=state.oom_killed,
             started=state.started_at,
             finished=state.finished_at,
+        )
+
+    def restarting(self, name: str) -> None:
+        """From now on a container that has exited is being started again; its old end is no news any more."""
+        self.ended[name] = self.container(name).finished
+        self.change(
+            name,
+            state="busy",
+            exit_code=None,
+            out_of_memory=False,
+            started=None,
+            finished=None,
+            signalled=False,
+            health=None,
         )
 
     def begin(self, name: str, job: Callable[[], Job]) -> None:
@@ -115,6 +136,13 @@ class LiveTask:
                 continue
             break
         self.wake()
+
+    async def end(self, name: str) -> None:
+        """Cancel one job, if it runs, and wait until it has ended."""
+        job = self.jobs.get(name)
+        if job is not None and not job.done():
+            job.cancel()
+            await asyncio.gather(job, return_exceptions=True)
 
     async def cancel(self, *, but: str = "") -> None:
         """End the jobs that run, except one, and wait until they have ended."""

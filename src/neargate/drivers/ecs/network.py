@@ -13,7 +13,7 @@ from neargate.drivers.ecs import actors
 from neargate.drivers.ecs.container_spec import sandbox_spec
 from neargate.drivers.ecs.live import BUSY, READY, LiveTask, failed
 from neargate.model.ec2 import Subnet, Vpc, dns_domain
-from neargate.model.ecs import Task, TaskAttachment
+from neargate.model.ecs import Task, TaskAttachment, TaskDefinition, definition_key_of
 from neargate.model.errors import AwsError
 from neargate.model.fabric import (
     LINK_LOCAL_ADDRESS,
@@ -92,6 +92,7 @@ class TaskNetwork:
                 return
             live.sandbox_state = BUSY
             resolver, spec = self._resolution(task)
+            spec = attrs.evolve(spec, share_pids=self._shares_pids(task))
             live.sandbox = await self.runtime.create_sandbox(spec)
             live.sandbox_state = READY
             live.wake()
@@ -109,6 +110,11 @@ class TaskNetwork:
             live.network = failed(f"ResourceInitializationError: failed to set up the task network: {error}")
         else:
             live.network = READY
+
+    def _shares_pids(self, task: Task) -> bool:
+        key = definition_key_of(task.task_definition)
+        definition = self.store.read(lambda view: view.get(TaskDefinition, key))
+        return definition is not None and definition.others.get("pidMode") == "task"
 
     async def _with_interface(self, key: str) -> Task | None:
         """The task with an interface whose address nobody else on this machine uses."""

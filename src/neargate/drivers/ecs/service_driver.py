@@ -16,7 +16,7 @@ from neargate.drivers.ecs.service_sight import Sight, look
 from neargate.drivers.ecs.service_step import ServiceStep
 from neargate.drivers.workqueue import WorkQueue
 from neargate.model.cloudwatch import Alarm
-from neargate.model.ecs import KEPT_AFTER_END, Service, ServiceDeployment, ServiceRevision, Task
+from neargate.model.ecs import KEPT_AFTER_END, ImageVersion, Service, ServiceDeployment, ServiceRevision, Task
 from neargate.model.elbv2 import Target
 from neargate.model.ports import Clock, Store
 from neargate.model.records import Tx
@@ -153,6 +153,8 @@ def _forget(tx: Tx, key: str) -> None:
     if service is None or service.status != "INACTIVE":
         return
     tx.delete(Service, key)
+    for version in tx.scan(ImageVersion, key + "/"):
+        tx.delete(ImageVersion, version.key)
     for revision in tx.scan(ServiceRevision, key + "/"):
         tx.delete(ServiceRevision, revision.key)
     for record in tx.scan(ServiceDeployment, key + "/"):

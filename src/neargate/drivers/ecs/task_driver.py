@@ -32,6 +32,7 @@ from neargate.drivers.ecs.observing import Observer
 from neargate.drivers.ecs.reach import Reach
 from neargate.drivers.ecs.rights import ExecutionRights
 from neargate.drivers.ecs.task_environment import EnvironmentUnavailable, TaskEnvironment
+from neargate.drivers.ecs.volumes import TaskVolumes, VolumeUnavailable
 from neargate.drivers.workqueue import WorkQueue
 from neargate.model.ecs import (
     TASK_STATES,
@@ -94,6 +95,7 @@ class TaskDriver:
         names: NameService | None = None,
         resolvers: tuple[str, ...] = (),
         directory: Path | None = None,
+        file_systems: Path | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -101,13 +103,28 @@ class TaskDriver:
         self._fabric = fabric
         self._owner = owner
         self._pace = dispatcher.settings.pace
-        volumes = directory or Path(tempfile.gettempdir()) / f"neargate-{owner}-volumes"
+        self._volumes = TaskVolumes(
+            dispatcher,
+            directory or Path(tempfile.gettempdir()) / f"neargate-{owner}-volumes",
+            file_systems or Path(tempfile.gettempdir()) / f"neargate-{owner}-efs",
+        )
         self._network = TaskNetwork(store, dispatcher, runtime, fabric, link_local, owner, names, resolvers)
-        self._images = ImageFetcher(runtime, images, clock, ExecutionRights(dispatcher), Reach(dispatcher))
-        self._logs = LogPump(store, dispatcher, runtime, Reach(dispatcher))
         self._environment = TaskEnvironment(dispatcher, Reach(dispatcher))
+        self._images = ImageFetcher(
+            store,
+            runtime,
+            images,
+            clock,
+            ExecutionRights(dispatcher),
+            Reach(dispatcher),
+            self._environment,
+            emulate=dispatcher.settings.emulate,
+        )
+        self._logs = LogPump(store, dispatcher, runtime, Reach(dispatcher))
         observer = Observer(runtime, clock, self._pace)
-        self._work = ContainerWork(store, runtime, clock, self._network, self._logs, observer, owner, volumes)
+        self._work = ContainerWork(
+            store, runtime, clock, self._network, self._logs, observer, owner, self._volumes
+        )
         self._observer = observer
         self._live: dict[str, LiveTask] = {}
         self._definitions: dict[str, TaskDefinition] = {}
@@ -205,11 +222,13 @@ class TaskDriver:
             case planner.OpenLogs():
                 live.begin("logs", lambda: self._prepare(task, definition, live))
             case planner.FetchImage(container=name):
-                live.begin(f"image {name}", lambda: self._images.fetch(task, name, live))
+                live.begin(f"image {name}", lambda: self._images.fetch(task, definition, name, live))
             case planner.Create(container=name):
                 live.begin(f"create {name}", lambda: self._work.create(task.key, definition, name, live))
             case planner.Start(container=name):
                 live.begin(f"start {name}", lambda: self._work.start(task, definition, name, live))
+            case planner.Restart(container=name):
+                live.begin(f"start {name}", lambda: self._work.restart(task, definition, name, live))
             case planner.WatchPorts(ports=ports):
                 live.begin("ports", lambda: self._observer.watch_ports(live, ports))
             case planner.Signal(container=name, signal=signal):
@@ -220,11 +239,12 @@ class TaskDriver:
                 live.begin("release", lambda: self._work.release(task, live))
 
     async def _prepare(self, task: Task, definition: TaskDefinition, live: LiveTask) -> None:
-        """What must be there before a container starts, beside its image: its variables and its log stream."""
+        """What must be there before a container starts, beside its image: its variables, volumes and log stream."""
         live.logs = BUSY
         try:
             live.environment = await self._environment.read(task, definition)
-        except EnvironmentUnavailable as error:
+            live.volumes = await self._volumes.prepare(task, definition)
+        except (EnvironmentUnavailable, VolumeUnavailable) as error:
             live.logs = failed(str(error))
             return
         unreachable = self._images.unreachable(task)

@@ -16,6 +16,7 @@ from neargate.drivers.ecs.rights import ExecutionRights
 from neargate.model.ecs import Task, TaskDefinition
 from neargate.model.errors import AwsError
 from neargate.model.records import Blob, Json
+from neargate.model.runtime import Credentials
 from neargate.services.dispatch import Dispatcher
 from neargate.services.ecs.task_creation import container_override
 
@@ -74,7 +75,8 @@ class TaskEnvironment:
         self._rights = ExecutionRights(dispatcher)
 
     async def read(self, task: Task, definition: TaskDefinition) -> dict[str, dict[str, str]]:
-        """The variables by container. Raises EnvironmentUnavailable in Fargate's words."""
+        """The variables by container. An override's files stand for the definition's. Raises EnvironmentUnavailable
+        in Fargate's words."""
         found: dict[str, dict[str, str]] = {}
         for container in definition.containers:
             override = container_override(task.overrides, container["name"])
@@ -85,6 +87,28 @@ class TaskEnvironment:
                 variables |= {s["name"]: await self._secret(task, s["valueFrom"]) for s in secrets}
                 found[container["name"]] = variables
         return found
+
+    async def registry_login(self, task: Task, container: Json) -> Credentials | None:
+        """What the container's repositoryCredentials say; None where it has none. Raises EnvironmentUnavailable."""
+        wanted = container.get("repositoryCredentials")
+        if not wanted:
+            return None
+        given = wanted["credentialsParameter"]
+        arn = (
+            given
+            if given.startswith("arn:")
+            else f"arn:aws:secretsmanager:{task.region}:{task.account}:secret:{given}"
+        )
+        text = await self._secret_value(task, SecretName("secretsmanager", arn, arn.split(":")[3]), given)
+        failed = f"{_NO_SECRETS}unable to retrieve secret from asm: "
+        try:
+            login = json.loads(text)
+            return Credentials(str(login["username"]), str(login["password"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise EnvironmentUnavailable(
+                f"{failed}unable to unmarshal registry credentials from secret {arn}: it is not JSON with the keys "
+                "username and password"
+            ) from error
 
     async def _secret(self, task: Task, value_from: str) -> str:
         wanted = parse_secret(value_from, task.account, task.region)
@@ -120,8 +144,8 @@ class TaskEnvironment:
             f"{_NO_SECRETS}unable to retrieve secrets from ssm: {_RETRIED}invalid ssm parameters: {name}"
         )
 
-    async def _secret_value(self, task: Task, wanted: SecretName) -> str:
-        request: Json = {"SecretId": wanted.arn}
+    async def _secret_value(self, task: Task, wanted: SecretName, secret_id: str = "") -> str:
+        request: Json = {"SecretId": secret_id or wanted.arn}
         if wanted.stage:
             request["VersionStage"] = wanted.stage
         if wanted.version:
