@@ -121,7 +121,7 @@ def _host_config(spec: ContainerSpec, dialect: Dialect) -> dict[str, Any]:
         ],
         "ReadonlyRootfs": spec.read_only_root,
         "Privileged": spec.privileged,
-        "Init": spec.init,
+        "Init": spec.init and not spec.sandbox.pid_mode,  # a shared process namespace has an init of its own
         "Ulimits": ulimits(spec.ulimits, dialect),
     }
     host |= _isolation(spec, dialect)
