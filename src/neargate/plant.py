@@ -17,13 +17,11 @@ import attrs
 import structlog
 
 from neargate.data_directory import DataDirectory
-from neargate.drivers.alarms import AlarmDriver
-from neargate.drivers.ecs import MeasuringDriver, ServiceDriver, TaskDriver, TaskMetadata, TaskNames
+from neargate.drivers.ecs import ServiceDriver, TaskDriver, TaskMetadata, TaskNames
 from neargate.drivers.ecs.exec_sessions import ExecSessions
 from neargate.drivers.ecs.task_events import TaskEvents
 from neargate.drivers.housekeeping import Housekeeping
 from neargate.drivers.pipelines import PipelineDriver
-from neargate.drivers.scaling import ScalingDriver
 from neargate.drivers.stacks import StackDriver
 from neargate.fabric.linux import LinuxFabric
 from neargate.gateway.data_channel import DataChannels
@@ -31,7 +29,10 @@ from neargate.gateway.front import Front
 from neargate.gateway.link_local import LinkLocal
 from neargate.gateway.name_server import NameServer
 from neargate.gateway.task_side import TaskSide
+from neargate.model.application_autoscaling import ScalableTarget
+from neargate.model.cloudwatch import Alarm
 from neargate.model.codebuild import Build
+from neargate.model.ecs import Task
 from neargate.model.elbv2 import LoadBalancer
 from neargate.model.fabric import FabricFailure, FabricUnavailable
 from neargate.model.operations import Caller
@@ -89,8 +90,6 @@ class Plant:
         stacks = StackDriver(self.store, self.dispatcher, self.clock)
         pipelines = PipelineDriver(self.store, self.dispatcher, self.clock, self.ids, self.repositories)
         housekeeping = Housekeeping(self.store, self.dispatcher, self.clock, self.blobs)
-        alarms = AlarmDriver(self.store, self.dispatcher, self.clock, self.ids)
-        scaling = ScalingDriver(self.store, self.dispatcher, self.clock)
         finder = EngineFinder(self.engine_directory)
         runtime = EngineRuntime(finder)
         fabric = LinuxFabric(owner)
@@ -100,8 +99,8 @@ class Plant:
                 group.create_task(stacks.run())
                 group.create_task(pipelines.run())
                 group.create_task(housekeeping.run())
-                group.create_task(alarms.run())
-                group.create_task(scaling.run())
+                group.create_task(self._run_alarms())
+                group.create_task(self._run_scaling())
                 self._containers = group.create_task(self._run_containers(owner, finder, runtime, fabric))
                 self._traffic = group.create_task(self._run_balancer(owner, fabric))
         finally:
@@ -155,6 +154,29 @@ class Plant:
             group.create_task(driver.run())
             group.create_task(TrafficMeasuringDriver(self.store, self.clock, self._balancer).run())
 
+    async def _run_alarms(self) -> None:
+        """The driver comes with the first alarm: an idle server does without."""
+        await self._first(Alarm)
+        await asyncio.to_thread(importlib.import_module, "neargate.drivers.alarms")
+        from neargate.drivers.alarms import AlarmDriver
+
+        await AlarmDriver(self.store, self.dispatcher, self.clock, self.ids).run()
+
+    async def _run_scaling(self) -> None:
+        """The driver comes with the first scalable target."""
+        await self._first(ScalableTarget)
+        await asyncio.to_thread(importlib.import_module, "neargate.drivers.scaling")
+        from neargate.drivers.scaling import ScalingDriver
+
+        await ScalingDriver(self.store, self.dispatcher, self.clock).run()
+
+    async def _run_measuring(self, runtime: Runtime) -> None:
+        """The driver comes with the first task."""
+        await self._first(Task)
+        from neargate.drivers.ecs.measuring import MeasuringDriver
+
+        await MeasuringDriver(self.store, runtime, self.clock).run()
+
     async def _end_balancer(self, fabric: LinuxFabric) -> None:
         if self._balancer is None:
             return
@@ -196,7 +218,7 @@ class Plant:
                 group.create_task(services.run())
                 group.create_task(tasks.run())
                 group.create_task(TaskEvents(self.store, self.dispatcher).run())
-                group.create_task(MeasuringDriver(self.store, runtime, self.clock).run())
+                group.create_task(self._run_measuring(runtime))
                 group.create_task(self._run_builds(owner, finder, runtime, fabric, link_local))
         finally:
             self.front.websockets = None

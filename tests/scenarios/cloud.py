@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 from botocore.awsrequest import AWSPreparedRequest
 
 from neargate.drivers.alarms import AlarmDriver
-from neargate.drivers.ecs import MeasuringDriver, ServiceDriver, TaskDriver
+from neargate.drivers.ecs import ServiceDriver, TaskDriver
+from neargate.drivers.ecs.measuring import MeasuringDriver
 from neargate.drivers.pipelines import PipelineDriver
 from neargate.drivers.scaling import ScalingDriver
 from neargate.drivers.stacks import StackDriver

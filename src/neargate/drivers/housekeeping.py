@@ -8,10 +8,11 @@ import structlog
 
 from neargate.model import ecr, s3
 from neargate.model.cloudformation import NOTIFICATIONS
+from neargate.model.cloudwatch import ALARM_HISTORY, HISTORY_KEPT, RETENTION
 from neargate.model.operations import Caller
 from neargate.model.ports import Clock, Store
+from neargate.model.records import Tx
 from neargate.model.servicediscovery import OPERATIONS
-from neargate.services.cloudwatch.retention import age_metrics
 from neargate.services.dispatch import Dispatcher
 from neargate.services.logs.retention import expire
 from neargate.services.servicediscovery.operations import KEPT
@@ -61,3 +62,15 @@ class Housekeeping:
         deleted = self._blobs.collect(named | before)
         if deleted:
             log.info("blobs.collected", deleted=deleted)
+
+
+def age_metrics(tx: Tx, now: float) -> int:
+    """Roll data points up that are past the age of their resolution; how many went."""
+    gone = 0
+    coarser = [resolution for resolution, _ in RETENTION[1:]]
+    for (resolution, kept), into in zip(RETENTION, [*coarser, None], strict=True):
+        before = int(now - kept)
+        before -= before % (into or resolution)
+        gone += tx.roll_up_metric_points(resolution, into, before=before)
+    tx.drop_entries(ALARM_HISTORY, before=now - HISTORY_KEPT)
+    return gone

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from neargate.drivers.housekeeping import age_metrics
 from neargate.model.errors import AwsError
-from neargate.services.cloudwatch.retention import age_metrics
 from tests.unit.services.cloud import Cloud, cloud
 
 DAY = 86_400.0
