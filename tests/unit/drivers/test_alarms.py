@@ -202,6 +202,37 @@ def test_topics_are_told_and_failures_are_in_the_history() -> None:
     run(story())
 
 
+def test_a_transition_is_an_event_for_whom_a_rule_matches() -> None:
+    pytest.importorskip("moto")
+
+    async def story() -> None:
+        async with running_cloud() as cloud:
+            queue = (await cloud.aws("sqs", "CreateQueue", QueueName="q"))["QueueUrl"]
+            arn = {"QueueUrl": queue, "AttributeNames": ["QueueArn"]}
+            target = (await cloud.aws("sqs", "GetQueueAttributes", **arn))["Attributes"]["QueueArn"]
+            pattern = {"source": ["aws.cloudwatch"], "detail": {"state": {"value": ["ALARM"]}}}
+            await cloud.aws("events", "PutRule", Name="r", EventPattern=json.dumps(pattern))
+            await cloud.aws("events", "PutTargets", Rule="r", Targets=[{"Id": "1", "Arn": target}])
+            await cloud.aws("cloudwatch", "PutMetricAlarm", AlarmName="errors", **RULE)
+            await cloud.aws(
+                "cloudwatch", "SetAlarmState", AlarmName="errors", StateValue="ALARM", StateReason="t"
+            )
+            await cloud.until(lambda: not cloud.store.read(lambda view: view.scan(AlarmTransition)))
+            (received,) = (await cloud.aws("sqs", "ReceiveMessage", QueueUrl=queue))["Messages"]
+            event = json.loads(received["Body"])
+            assert event["detail-type"] == "CloudWatch Alarm State Change"
+            assert event["resources"] == [alarms(cloud)["errors"].arn]
+            assert event["detail"]["state"]["value"] == "ALARM"
+            assert event["detail"]["previousState"]["value"] == "INSUFFICIENT_DATA"
+            assert event["detail"]["configuration"]["metrics"][0]["metricStat"]["metric"] == {
+                "namespace": "Shop",
+                "name": "Errors",
+                "dimensions": {},
+            }
+
+    run(story())
+
+
 def test_actions_that_a_kill_cut_off_are_executed_after_the_next_start() -> None:
     async def story() -> None:
         async with running_cloud() as cloud:
