@@ -111,6 +111,8 @@ class Service(Regional):
     steady: bool = False
     rebalancing: int = 0
     """How many tasks beyond `desired` it may have while its zones are being balanced."""
+    held: int = 0
+    """How many protected tasks keep it from what it wants."""
     said: dict[str, float] = attrs.field(factory=dict)
     minimum_healthy_percent: int = 100
     maximum_percent: int = 200

@@ -153,6 +153,8 @@ def _in_place(service: Service, step: Step) -> bool:
 
 
 def _say_held(service: Service, step: Step, actions: list[Action], now: float) -> Service:
+    if service.held != step.held:
+        service = attrs.evolve(service, held=step.held)
     if not step.held:
         return service
     message = events.protected(service.name, service.primary.id, step.held)

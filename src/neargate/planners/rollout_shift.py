@@ -17,7 +17,7 @@ import attrs
 
 from neargate.model.ecs import Deployment, Service, Task
 from neargate.planners import ecs_events as events
-from neargate.planners.rollout_actions import Action, Plan, Say
+from neargate.planners.rollout_actions import Action, Plan, Say, say_rarely
 from neargate.planners.rollout_failures import say_trouble, settle
 from neargate.planners.rollout_health import bounds
 from neargate.planners.rollout_hooks import continue_or_pause, hook_failure
@@ -110,6 +110,7 @@ class _Course:
         self.blue = self._find_blue()
         self.moments: list[float] = []
         self.waiting_for = ""
+        self.held = 0
         self.completed = False
 
     def _find_blue(self) -> Deployment | None:
@@ -126,7 +127,10 @@ class _Course:
         kept = [
             d for d in self.others if d.desired > 0 or any(t.deployment == d.id for t in self._occupying())
         ]
-        service = attrs.evolve(self.service, deployments=(self.green, *kept), steady=False)
+        service = attrs.evolve(self.service, deployments=(self.green, *kept), steady=False, held=self.held)
+        if self.held:
+            message = events.protected(service.name, service.primary.id, self.held)
+            service = say_rarely(service, "protected", message, self.actions, self.now)
         if self.completed:
             service = attrs.evolve(service, last_completed=self.green)
         return service
@@ -300,6 +304,7 @@ class _Course:
         step.stop()
         self.actions += step.actions
         self.moments += step.moments()
+        self.held += step.held
         return step.service.deployments[0], step
 
     def _look(self, deployment: Deployment, size: int) -> Step:

@@ -9,6 +9,7 @@ from neargate.services.ecs import (
     services,
     tagging,
     task_definitions,
+    task_protection,
     tasks,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "services",
     "tagging",
     "task_definitions",
+    "task_protection",
     "tasks",
 ]

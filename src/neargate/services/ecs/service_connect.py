@@ -54,6 +54,14 @@ def default_namespace(cx: Context, given: Json | None) -> Json | None:
     return {"namespace": found["Arn"]}
 
 
+def namespace_arn(cx: Context, name: str) -> str:
+    """The ARN of a namespace that is there, by name or ARN."""
+    found = _find(cx, name)
+    if found is None:
+        raise _unknown()
+    return str(found["Arn"])
+
+
 def _find(cx: Context, name: str) -> Json | None:
     """A namespace by name or ARN."""
     listed: list[Json] = cx.invoke("servicediscovery", "ListNamespaces", {"MaxResults": 100})["Namespaces"]

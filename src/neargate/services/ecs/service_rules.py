@@ -98,7 +98,7 @@ def deployment_configuration(given: Json | None, current: Json | None = None) ->
         raise invalid("minimumHealthyPercent and maximumPercent cannot be negative.")
     if maximum < minimum or maximum == 0:
         raise invalid("maximumPercent must be greater than 0 and not less than minimumHealthyPercent.")
-    _check_breaker(answer["deploymentCircuitBreaker"])
+    answer["deploymentCircuitBreaker"] = _breaker(answer["deploymentCircuitBreaker"])
     alarms = answer.get("alarms") or {}
     if alarms.get("enable") and not alarms["alarmNames"]:
         raise invalid("alarmNames cannot be empty when deployment alarms are enabled.")
@@ -149,10 +149,12 @@ def _check_hooks(hooks: Sequence[Json]) -> None:
         _check_minutes("timeoutInMinutes", (hook.get("timeoutConfiguration") or {}).get("timeoutInMinutes"))
 
 
-def _check_breaker(breaker: Json) -> None:
+def _breaker(breaker: Json) -> Json:
+    """One that is switched on is shown with what it does with a healthy task."""
     threshold = breaker.get("thresholdConfiguration")
     if threshold is not None and threshold["value"] < 1:
         raise invalid("The value of thresholdConfiguration must be greater than 0.")
+    return {"resetOnHealthyTask": True, **breaker} if breaker.get("enable") else breaker
 
 
 def _check_early_success(configuration: Json) -> None:

@@ -314,8 +314,23 @@ def list_services(cx: Context, request: Json) -> Json:
     found: list[Any] = [
         service.arn
         for service in cx.tx.scan(Service, cluster.key + "/")
-        if service.status != "INACTIVE"
+        if service.status == "ACTIVE"
         and request.get("launchType") in (None, service.primary.launch_type)
         and request.get("schedulingStrategy") in (None, "REPLICA")
+        and request.get("resourceManagementType") in (None, "CUSTOMER")
+    ]
+    return page(request, "serviceArns", found, 10)
+
+
+@operation("ecs", "ListServicesByNamespace", reads=True)
+def list_services_by_namespace(cx: Context, request: Json) -> Json:
+    """The services of all clusters whose Service Connect configuration names the namespace."""
+    namespace = service_connect.namespace_arn(cx, request["namespace"])
+    found = [
+        service.arn
+        for service in cx.tx.scan(Service, cx.caller.scope(""))
+        if service.status == "ACTIVE"
+        and (service.primary.service_connect or {}).get("enabled")
+        and (service.primary.service_connect or {}).get("namespace") == namespace
     ]
     return page(request, "serviceArns", found, 10)
