@@ -12,6 +12,7 @@ from neargate.drivers.ecs.live import TASK_LABEL
 from neargate.drivers.ecs.task_driver import task_key
 from neargate.model.ec2 import AddressLease, NetworkInterface
 from neargate.model.ecs import TASK_STATUSES, Service, ServiceTask, Task
+from neargate.model.elbv2 import LoadBalancer
 from neargate.model.ports import Clock
 from neargate.planners import rollout
 from neargate.store.memory import MemoryStore
@@ -132,6 +133,8 @@ def check_world(region: Region) -> None:
     plugged = {one.attachment.interface.eni_id for one in region.machine.plugged()}
     held = {task.attachment.eni for task in alive.values()}
     assert not plugged - held, "an attached interface without a task"
+    for balancer in region.store.read(lambda view: view.scan(LoadBalancer)):
+        held |= {interface.interface_id for interface in balancer.interfaces}
     managed = region.store.read(lambda view: view.scan(NetworkInterface))
     assert not {interface.id for interface in managed} - held, "an interface without a task"
     leases = region.store.read(lambda view: view.scan(AddressLease))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from neargate.model.ecs import Service, Task
 from neargate.model.elbv2 import HEALTHY, Target
 from neargate.runtimes.memory import serves
+from tests.unit.drivers.ecs_front import Front
 from tests.unit.drivers.ecs_world import EcsWorld, container, ecs_world
 
 pytestmark = pytest.mark.anyio
@@ -20,81 +22,11 @@ PORT = [{"containerPort": 3000}]
 FAILED = ("unhealthy", "Target.ResponseCodeMismatch", "Health checks failed with these codes: [503]")
 
 
-class Front:
-    """A load balancer whose data plane does what the test says: nothing by itself, or everything well."""
-
-    def __init__(self, world: EcsWorld) -> None:
-        self.world = world
-        self.groups: list[str] = []
-        self.heals = True
-
-    async def build(self, count: int = 1) -> None:
-        call = self.world.call
-        vpc = (await call("DescribeVpcs", "ec2"))["Vpcs"][0]["VpcId"]
-        made = await call("CreateLoadBalancer", "elbv2", Name="front", Subnets=self.world.subnets)
-        for number in range(count):
-            group = await call(
-                "CreateTargetGroup",
-                "elbv2",
-                Name=f"web{number}",
-                Protocol="HTTP",
-                Port=80,
-                VpcId=vpc,
-                TargetType="ip",
-            )
-            arn = group["TargetGroups"][0]["TargetGroupArn"]
-            await call(
-                "CreateListener",
-                "elbv2",
-                LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"],
-                Protocol="HTTP",
-                Port=80 + number,
-                DefaultActions=[{"Type": "forward", "TargetGroupArn": arn}],
-            )
-            self.groups.append(arn)
-
-    @property
-    def load_balancers(self) -> list[dict[str, Any]]:
-        return [{"targetGroupArn": arn, "containerName": "app", "containerPort": 3000} for arn in self.groups]
-
-    def targets(self) -> list[Target]:
-        return self.world.store.read(lambda view: view.scan(Target))
-
-    async def move(self, target: Target, state: tuple[str, str, str] | None) -> None:
-        def write(tx: Any) -> None:
-            if state is None:
-                tx.delete(Target, target.key)
-            else:
-                tx.put(tx.get(Target, target.key).entered(state, self.world.clock.now()))
-
-        await self.world.store.write(write)
-
-    async def carry(self) -> None:
-        """Find every new target healthy and every leaving one drained, for as long as the test runs."""
-        import asyncio
-
-        changed = asyncio.Event()
-        unsubscribe = self.world.store.subscribe(frozenset({Target.KIND}), lambda kind, key: changed.set())
-        try:
-            while True:
-                for target in self.targets():
-                    if target.state == "initial" and self.heals:
-                        await self.move(target, HEALTHY)
-                    elif target.state == "draining":
-                        await self.move(target, None)
-                await changed.wait()
-                changed.clear()
-        finally:
-            unsubscribe()
-
-
 @asynccontextmanager
 async def fronted(*, groups: int = 1, carried: bool = True) -> AsyncIterator[tuple[EcsWorld, Front]]:
-    import asyncio
-
     async with ecs_world() as world:
         world.containers.default = serves(3000)
-        front = Front(world)
+        front = Front(world, world.subnets)
         await front.build(groups)
         carrier = asyncio.create_task(front.carry()) if carried else None
         try:

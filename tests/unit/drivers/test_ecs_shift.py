@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,90 +11,19 @@ import pytest
 
 from neargate.model.ecs import Service
 from neargate.runtimes.memory import serves
+from tests.unit.drivers.ecs_front import Stage
 from tests.unit.drivers.ecs_world import EcsWorld, container, ecs_world
-from tests.unit.drivers.test_ecs_balanced import Front
 
 pytestmark = pytest.mark.anyio
 
 PORT = [{"containerPort": 3000}]
-TRUST = {"Effect": "Allow", "Principal": {"Service": "ecs.amazonaws.com"}, "Action": "sts:AssumeRole"}
-
-
-class Stage(Front):
-    """A load balancer with the groups `web0` and `web1`, a production rule and a test rule."""
-
-    rules: dict[str, str]
-    role: str
-
-    async def build(self, count: int = 2) -> None:
-        call = self.world.call
-        vpc = (await call("DescribeVpcs", "ec2"))["Vpcs"][0]["VpcId"]
-        made = await call("CreateLoadBalancer", "elbv2", Name="front", Subnets=self.world.subnets)
-        for number in range(count):
-            group = await call(
-                "CreateTargetGroup",
-                "elbv2",
-                Name=f"web{number}",
-                Protocol="HTTP",
-                Port=80,
-                VpcId=vpc,
-                TargetType="ip",
-            )
-            self.groups.append(group["TargetGroups"][0]["TargetGroupArn"])
-        listener = await call(
-            "CreateListener",
-            "elbv2",
-            LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"],
-            Protocol="HTTP",
-            Port=80,
-            DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
-        )
-        self.rules = {}
-        for priority, (name, group) in enumerate(
-            {"production": self.groups[0], "test": self.groups[1]}.items()
-        ):
-            rule = await call(
-                "CreateRule",
-                "elbv2",
-                ListenerArn=listener["Listeners"][0]["ListenerArn"],
-                Priority=priority + 1,
-                Conditions=[{"Field": "path-pattern", "PathPatternConfig": {"Values": [f"/{name}*"]}}],
-                Actions=[{"Type": "forward", "TargetGroupArn": group}],
-            )
-            self.rules[name] = rule["Rules"][0]["RuleArn"]
-        document = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
-        made = await call("CreateRole", "iam", RoleName="shift", AssumeRolePolicyDocument=document)
-        self.role = made["Role"]["Arn"]
-
-    @property
-    def load_balancers(self) -> list[dict[str, Any]]:
-        advanced = {
-            "alternateTargetGroupArn": self.groups[1],
-            "productionListenerRule": self.rules["production"],
-            "testListenerRule": self.rules["test"],
-            "roleArn": self.role,
-        }
-        return [
-            {
-                "targetGroupArn": self.groups[0],
-                "containerName": "app",
-                "containerPort": 3000,
-                "advancedConfiguration": advanced,
-            }
-        ]
-
-    async def weights(self, rule: str) -> dict[str, int]:
-        answer = await self.world.call("DescribeRules", "elbv2", RuleArns=[self.rules[rule]])
-        (action,) = answer["Rules"][0]["Actions"]
-        groups = action["ForwardConfig"]["TargetGroups"]
-        return {f"web{self.groups.index(one['TargetGroupArn'])}": one["Weight"] for one in groups}
 
 
 @asynccontextmanager
 async def staged(**configuration: Any) -> AsyncIterator[tuple[EcsWorld, Stage]]:
     async with ecs_world() as world:
         world.containers.default = serves(3000)
-        stage = Stage(world)
+        stage = Stage(world, world.subnets)
         await stage.build()
         carrier = asyncio.create_task(stage.carry())
         definition = await world.register(container(portMappings=PORT))
