@@ -114,10 +114,11 @@ class _Course:
         self.completed = False
 
     def _find_blue(self) -> Deployment | None:
-        """The deployment that serves until green does: the last completed one, or one that got traffic already."""
+        """The deployment that serves until green does: the last completed one, or one that has traffic already."""
         last = self.service.last_completed
         found = [d for d in self.others if last is not None and d.id == last.id]
-        return next(iter(found or [d for d in self.others if d.weight > 0]), None)
+        serving = [d for d in self.others if d.weight > 0 or d.traffic == "ROLLING"]
+        return next(iter(found or serving), None)
 
     @property
     def wake_at(self) -> float | None:

@@ -16,6 +16,7 @@ from neargate.model.ecs import (
     TaskAttachment,
     TaskContainer,
     TaskDefinition,
+    TaskTarget,
 )
 from neargate.planners import task as planner
 from neargate.planners.task import (
@@ -370,6 +371,73 @@ def test_a_stopped_task_is_forgotten_after_an_hour() -> None:
     assert made.wake_at == (world.task.stopped or 0) + KEPT_AFTER_END
     world.now = made.wake_at
     assert planner.plan(world.task, world.wanted, world.seen, world.now).actions == (Forget(),)
+
+
+# -- target groups ---------------------------------------------------------------------------------------------
+
+
+def placed(world: Outside, *states: str) -> None:
+    """The service driver says of each place of the task how far it is."""
+    targets = tuple(
+        TaskTarget(group=f"g{n}", container="app", port=80, state=s) for n, s in enumerate(states)
+    )
+    world.task = attrs.evolve(world.task, targets=targets)
+
+
+def test_a_task_of_one_group_runs_before_it_is_registered_and_is_ready_once_it_is_found_healthy() -> None:
+    world = outside()
+    placed(world, "")
+    world.run("RUNNING")
+    world.now += 100
+    assert world.step().waiting_for == "the load balancer to find it healthy"
+    assert world.task.ready is None
+    placed(world, "healthy")
+    world.step()
+    assert world.task.ready == world.now
+
+
+def test_a_task_of_several_groups_is_activating_until_it_is_in_all_of_them() -> None:
+    world = outside()
+    placed(world, "", "")
+    world.run("ACTIVATING")
+    placed(world, "initial", "")
+    assert world.step().waiting_for == "its registration with the service's load balancers and in Cloud Map"
+    assert (world.task.status, world.task.started) == ("ACTIVATING", None)
+    placed(world, "initial", "initial")
+    world.step()
+    assert (world.task.status, world.task.started) == ("RUNNING", world.now)
+
+
+@pytest.mark.parametrize("code", ["ServiceSchedulerInitiated", "UserInitiated"])
+def test_a_task_is_drained_before_its_containers_are_told_to_stop(code: str) -> None:
+    world = outside()
+    placed(world, "healthy")
+    world.run("RUNNING")
+    world.order.clear()
+    world.task = planner.stopping(world.task, code, "x", world.now)
+    for state in ("healthy", "draining"):
+        placed(world, state)
+        assert world.step().waiting_for == "the load balancer to drain its connections"
+        assert (world.task.status, world.order) == ("DEACTIVATING", [])
+    placed(world, "gone")
+    world.run("STOPPED")
+    assert world.order == ["app is signalled"]
+
+
+def test_what_cannot_serve_any_more_is_not_waited_for() -> None:
+    world = outside({"name": "app"}, {"name": "side", "essential": False})
+    placed(world, "healthy")
+    world.run("RUNNING")
+    world.exits("app", 1)
+    world.step()
+    assert world.task.status == "STOPPING"
+    draining = outside()
+    placed(draining, "draining")
+    draining.run("RUNNING")
+    draining.task = planner.stopping(draining.task, "UserInitiated", "x", draining.now)
+    draining.step()
+    draining.exits("app", 1)
+    draining.run("STOPPED")
 
 
 happenings = st.lists(
