@@ -143,8 +143,10 @@ class _Course:
         self._enter_next()
         green = self.green
         step = self._keep_green(self.service.desired if _index(green.stage) >= _index("SCALE_UP") else 0)
-        self._keep_others(0 if green.stage == "CLEAN_UP" else self.service.desired)
-        self._shift()
+        able = self._blue_is_able()
+        self._keep_others(0 if green.stage == "CLEAN_UP" else self.service.desired, stragglers_stop=able)
+        if able:
+            self._shift()
         cleaning = green.stage == self.service.primary.stage == "CLEAN_UP"
         if cleaning and not self._left() and self._whole(step):
             self._complete()
@@ -292,10 +294,17 @@ class _Course:
             self.waiting_for = f"{step.healthy} of {size} tasks to be running and healthy"
         return step
 
-    def _keep_others(self, blue_size: int) -> None:
+    def _blue_is_able(self) -> bool:
+        """False while blue is to get all traffic back from a deployment that was given up, and cannot carry it."""
+        if self.green.stage != "RECONCILE_SERVICE" or self.blue is None:
+            return True
+        return self._look(self.blue, self.service.desired).healthy >= bounds(self.service)[0]
+
+    def _keep_others(self, blue_size: int, *, stragglers_stop: bool = True) -> None:
         for number, other in enumerate(self.others):
             is_blue = self.blue is not None and other.id == self.blue.id
-            self.others[number], _ = self._keep(other, blue_size if is_blue else 0)
+            straggler_size = 0 if stragglers_stop else self._alive(other)
+            self.others[number], _ = self._keep(other, blue_size if is_blue else straggler_size)
 
     def _keep(self, deployment: Deployment, size: int) -> tuple[Deployment, Step]:
         """Bring one colour to its size, as a service of its own."""

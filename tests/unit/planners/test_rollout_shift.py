@@ -177,6 +177,25 @@ def test_a_new_deployment_in_the_middle_of_one_reconciles_first() -> None:
     assert running(world) == ["ecs-svc/3"] * 2
 
 
+def test_traffic_goes_back_to_blue_only_once_blue_can_carry_it() -> None:
+    world = shifting("BLUE_GREEN", 1, bakeTimeInMinutes=5)
+    world.deploy(2)
+    for _ in range(40):
+        for task_id in list(world.tasks):
+            world.advance(task_id)
+        world.plan()
+    (blue,) = [task.id for task in world.tasks.values() if task.deployment == "ecs-svc/1"]
+    world.fail(blue)
+    world.deploy(3)
+    for _ in range(3):
+        world.plan()
+    assert world.service.primary.stage == "RECONCILE_SERVICE"
+    assert world.rules["production"] == (("green", 100), ("blue", 0))
+    assert running(world) == ["ecs-svc/2"]
+    go(world)
+    assert running(world) == ["ecs-svc/3"]
+
+
 PREFIX = "Service deployment rolled back because of invalid networking configuration"
 
 

@@ -44,7 +44,10 @@ def test_a_cluster_is_made_described_listed_and_deleted(ecs: Ecs) -> None:
     assert described["clusters"][0]["tags"] == [{"key": "a", "value": "b"}]
     assert described["failures"] == [{"arn": PREFIX + "cluster/gone", "reason": "MISSING"}]
     assert ecs("DeleteCluster", cluster="two")["cluster"]["status"] == "INACTIVE"
-    assert ecs.error("DeleteCluster", cluster="two") == ("ClusterNotFoundException", "Cluster not found.")
+    assert ecs.error("DeleteCluster", cluster="two") == (
+        "ClusterNotFoundException",
+        "The referenced cluster was inactive.",
+    )
     assert ecs("DescribeClusters", clusters=["two"])["clusters"][0]["status"] == "INACTIVE"
     ecs.aws.clock.advance(3601)
     assert ecs("DescribeClusters", clusters=["two"])["failures"][0]["reason"] == "MISSING"
@@ -113,6 +116,10 @@ def test_missing_and_inactive_definitions(ecs: Ecs) -> None:
     assert ecs.error("RunTask", **ecs.run_request()) == ("ClientException", "TaskDefinition not found.")
     assert ecs.error("RunTask", **ecs.run_request(taskDefinition="web:1")) == (
         "InvalidParameterException",
+        "TaskDefinition is inactive",
+    )
+    assert ecs.error("CreateService", **ecs.wanted(taskDefinition="web:1")) == (
+        "ClientException",
         "TaskDefinition is inactive",
     )
 

@@ -51,8 +51,10 @@ def find_cluster(cx: Context, name_or_arn: str | None) -> Cluster | None:
 def require_cluster(cx: Context, name_or_arn: str | None) -> Cluster:
     """The ACTIVE cluster; ClusterNotFoundException."""
     found = find_cluster(cx, name_or_arn)
-    if found is None or found.status != "ACTIVE":
+    if found is None:
         raise AwsError("ClusterNotFoundException", "Cluster not found.")
+    if found.status != "ACTIVE":
+        raise AwsError("ClusterNotFoundException", "The referenced cluster was inactive.")
     return found
 
 
@@ -96,7 +98,7 @@ def find_definition(cx: Context, name: str) -> TaskDefinition | None:
 
 
 def runnable_definition(cx: Context, name: str) -> TaskDefinition:
-    """An ACTIVE task definition that runs on Fargate; else RunTask's and CreateService's errors."""
+    """An ACTIVE task definition that runs on Fargate; else RunTask's errors."""
     found = find_definition(cx, name)
     if found is None:
         raise client_error("TaskDefinition not found.")
@@ -105,6 +107,14 @@ def runnable_definition(cx: Context, name: str) -> TaskDefinition:
     if "FARGATE" not in found.compatibilities:
         raise invalid("Task definition does not support launch_type FARGATE.")
     return found
+
+
+def service_definition(cx: Context, name: str) -> TaskDefinition:
+    """The same for a service: CreateService and UpdateService call an inactive one a ClientException."""
+    found = find_definition(cx, name)
+    if found is not None and found.status != "ACTIVE":
+        raise client_error("TaskDefinition is inactive")
+    return runnable_definition(cx, name)
 
 
 def page(request: Json, member: str, items: Sequence[str], default: int) -> Json:

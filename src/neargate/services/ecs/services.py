@@ -29,7 +29,7 @@ from neargate.services.ecs.lookup import (
     page,
     require_cluster,
     resource_of,
-    runnable_definition,
+    service_definition,
     tasks_of,
     wanted_tags,
 )
@@ -55,7 +55,7 @@ def create_service(cx: Context, request: Json) -> Json:
     if not request.get("taskDefinition"):
         raise invalid("TaskDefinition should not be null or empty.")
     launch_type, strategy = capacity.chosen("CreateService", cluster, request)
-    definition = runnable_definition(cx, request["taskDefinition"])
+    definition = service_definition(cx, request["taskDefinition"])
     if request.get("enableExecuteCommand"):
         check_service_role(definition.task_role, "created")
     place = checked_place(cx, request.get("networkConfiguration"))
@@ -141,7 +141,7 @@ def update_service(cx: Context, request: Json) -> Json:
     target = _target(cx, changed, request)
     changed = attrs.evolve(changed, load_balancers=target.load_balancers)
     if request.get("enableExecuteCommand"):
-        check_service_role(runnable_definition(cx, target.task_definition).task_role, "updated")
+        check_service_role(_definition(cx, target).task_role, "updated")
     current = _current_target(service)
     if target != current or request.get("forceNewDeployment"):
         zones = checked_place(cx, target.network).zones.values()
@@ -202,7 +202,7 @@ def _target(cx: Context, service: Service, request: Json) -> deployments.Target:
     """What the service (as the request changes it) is to run: what it does, with what the request names."""
     target = _current_target(service)
     if request.get("taskDefinition"):
-        definition = runnable_definition(cx, request["taskDefinition"])
+        definition = service_definition(cx, request["taskDefinition"])
         target = attrs.evolve(target, task_definition=definition.arn)
     strategy_of_traffic = service.deployment_configuration.get("strategy", "ROLLING")
     asked = (request.get("deploymentConfiguration") or {}).get("strategy")
