@@ -26,7 +26,7 @@ from tests.unit.drivers.ecs_front import Front, Stage
 T = TypeVar("T")
 
 THOROUGH = bool(os.environ.get("NEARGATE_THOROUGH"))
-KILLS = 1000 if THOROUGH else 10
+KILLS = 1000 if THOROUGH else 6
 """So many of the commits of a story are killed, evenly spread."""
 
 PORTS = [{"containerPort": 3000, "protocol": "tcp"}]
