@@ -21,7 +21,14 @@ from neargate.planners.rollout_actions import Action, Plan, Say, say_rarely
 from neargate.planners.rollout_failures import say_trouble, settle
 from neargate.planners.rollout_health import bounds
 from neargate.planners.rollout_hooks import continue_or_pause, hook_failure
-from neargate.planners.rollout_monitors import Alarms, bake_seconds, fail, judge, traffic_failure
+from neargate.planners.rollout_monitors import (
+    Alarms,
+    Failure,
+    bake_seconds,
+    fail,
+    judge,
+    traffic_failure,
+)
 from neargate.planners.rollout_step import Step
 from neargate.planners.rollout_traffic import Rules, can_split, problem, shifts
 
@@ -63,24 +70,32 @@ def plan(
     service = settle(service, tasks, now, pace)
     service = say_trouble(before, service, actions, now)
     service = judge(service, alarms, actions, now)
-    primary = service.primary
-    if primary.rollout_state == "IN_PROGRESS" and not primary.rolls_back:
-        failure = hook_failure(primary, now) or (
-            traffic_failure(primary.traffic_error) if primary.traffic_error else None
-        )
-        if failure is None and _index(primary.stage) <= _index("SCALE_UP") and primary.stage:
-            reason = problem(primary, rules) if primary.stage != "RECONCILE_SERVICE" else ""
-            failure = traffic_failure(reason) if reason else None
-        if failure is not None:
-            service = fail(service, failure, actions, now)
+    failure = _failure(service.primary, rules, now)
+    if failure is not None:
+        service = fail(service, failure, actions, now)
     course = _Course(service, live, now, alarms, rules, actions)
-    if service.primary.rolls_back:
-        course.go_back()
-    elif service.primary.rollout_state == "IN_PROGRESS":
-        course.go_on()
-    else:
+    if service.primary.rollout_state != "IN_PROGRESS":
         course.hold()
+    elif service.primary.rolls_back:
+        course.go_back()
+    else:
+        course.go_on()
     return Plan(course.outcome(), tuple(actions), course.waiting_for, course.wake_at)
+
+
+def _failure(green: Deployment, rules: Rules, now: float) -> Failure | None:
+    """Why a deployment that is on its way fails, besides what its monitors say: a hook, or the load balancer.
+
+    The rules are looked at before anything is shifted: later it is this deployment that changes them.
+    """
+    if green.rollout_state != "IN_PROGRESS" or green.rolls_back:
+        return None
+    hooked = hook_failure(green, now)
+    if hooked is not None:
+        return hooked
+    early = green.stage in ("PRE_SCALE_UP", "SCALE_UP")
+    why = green.traffic_error or (problem(green, rules) if early else "")
+    return traffic_failure(why) if why else None
 
 
 def _index(stage: str) -> int:

@@ -196,6 +196,31 @@ def test_traffic_goes_back_to_blue_only_once_blue_can_carry_it() -> None:
     assert running(world) == ["ecs-svc/3"]
 
 
+def test_a_rollback_that_fails_too_stays_failed() -> None:
+    world = shifting("BLUE_GREEN", 1, bakeTimeInMinutes=5)
+    breaker = {"enable": True, "rollback": True, "thresholdConfiguration": {"type": "COUNT", "value": 1}}
+    world.service = attrs.evolve(world.service, circuit_breaker=breaker)
+    world.deploy(2)
+    for _ in range(4):
+        world.plan()
+    for task in [task for task in world.tasks.values() if task.deployment == "ecs-svc/2"]:
+        world.fail(task.id)
+    for task in [task for task in world.tasks.values() if task.deployment == "ecs-svc/1"]:
+        world.fail(task.id)
+    world.plan()
+    assert world.service.primary.rolls_back
+    world.plan()
+    for task_id in list(world.tasks):
+        world.fail(task_id)
+    for _ in range(5):
+        world.plan()
+        world.now += 60
+    assert (world.service.primary.id, world.service.primary.rollout_state) == ("ecs-svc/1", "FAILED")
+    world.deploy(3)
+    go(world)
+    assert running(world) == ["ecs-svc/3"]
+
+
 PREFIX = "Service deployment rolled back because of invalid networking configuration"
 
 
