@@ -43,6 +43,7 @@ def refused(front: Front, *items: dict[str, Any]) -> str:
 def test_a_service_shows_its_load_balancers_and_so_does_its_revision(front: Front) -> None:
     made = front.ecs.service(loadBalancers=[front.at(front.group)])
     assert made["loadBalancers"] == [front.at(front.group)]
+    assert made["healthCheckGracePeriodSeconds"] == 0
     (listed,) = front.ecs("ListServiceDeployments", cluster="c", service="web")["serviceDeployments"]
     (revision,) = front.ecs(
         "DescribeServiceRevisions", serviceRevisionArns=[listed["targetServiceRevisionArn"]]

@@ -40,7 +40,7 @@ def described(cx: Context, service: Service, *, with_tags: bool = False) -> Json
         "placementConstraints": [],
         "placementStrategy": [],
         "networkConfiguration": primary.network,
-        "healthCheckGracePeriodSeconds": service.grace_period,
+        "healthCheckGracePeriodSeconds": _grace(service),
         "schedulingStrategy": "REPLICA",
         "deploymentController": {"type": "ECS"},
         "createdBy": service.created_by,
@@ -55,6 +55,11 @@ def described(cx: Context, service: Service, *, with_tags: bool = False) -> Json
     if with_tags and service.tags:
         answer["tags"] = tags.lower(service.tags)
     return {member: value for member, value in answer.items() if value is not None}
+
+
+def _grace(service: Service) -> int | None:
+    """Behind a load balancer ECS shows the default, too."""
+    return 0 if service.grace_period is None and service.load_balancers else service.grace_period
 
 
 def _counts(tasks: Sequence[Task]) -> Json:
