@@ -18,9 +18,12 @@ from typing import Any, TypeVar
 
 from botocore.awsrequest import AWSPreparedRequest
 
+from neargate.balancer.memory import Machine as Balanced
+from neargate.balancer.memory import MemoryBalancer
 from neargate.drivers.alarms import AlarmDriver
 from neargate.drivers.ecs import ServiceDriver, TaskDriver
 from neargate.drivers.ecs.measuring import MeasuringDriver
+from neargate.drivers.load_balancers import Certificates, LoadBalancerDriver
 from neargate.drivers.pipelines import PipelineDriver
 from neargate.drivers.scaling import ScalingDriver
 from neargate.drivers.stacks import StackDriver
@@ -30,12 +33,15 @@ from neargate.gateway.front import Front
 from neargate.gateway.link_local import LinkLocal
 from neargate.gateway.own_api import OwnApi
 from neargate.gateway.task_side import TaskSide, no_agent
+from neargate.model.balancer import Certificate
 from neargate.model.cloudformation import Stack
 from neargate.model.codepipeline import Execution, Pipeline
 from neargate.model.ecs import ServiceTask, Task
+from neargate.model.elbv2 import HealthCheck
 from neargate.model.operations import Settings
 from neargate.model.ports import Clock
 from neargate.model.records import Reader, Tx
+from neargate.planners.target_health import FAILED, Outcome, passed
 from neargate.runtimes.ecr_images import EcrImages
 from neargate.runtimes.git import GitRepositories
 from neargate.runtimes.memory import MemoryRuntime, World
@@ -104,6 +110,7 @@ class RunningCloud:
         self.clock = VirtualClock(loop())
         self.world = World(clock=self.clock)
         self.machine = Machine()
+        self.traffic = Balanced()
         self.client = Client()
         self._drivers: list[asyncio.Task[None]] = []
 
@@ -146,8 +153,26 @@ class RunningCloud:
             AlarmDriver(self.store, self.dispatcher, self.clock, self.ids).run(),
             ScalingDriver(self.store, self.dispatcher, self.clock).run(),
             MeasuringDriver(self.store, runtime, self.clock).run(),
+            self._load_balancers(fabric).run(),
         )
         self._drivers = [asyncio.create_task(each) for each in loops]
+
+    def _load_balancers(self, fabric: MemoryFabric) -> LoadBalancerDriver:
+        return LoadBalancerDriver(
+            store=self.store,
+            clock=self.clock,
+            pace="local",
+            balancer=MemoryBalancer(self.traffic),
+            fabric=fabric,
+            probe=self._probe,
+            certificates=Certificates(self.store, self.dispatcher, lambda names: Certificate("chain", "key")),
+        )
+
+    async def _probe(self, address: str, port: int, check: HealthCheck) -> Outcome:
+        """A target is well while a task with its address runs."""
+        tasks = self.store.read(lambda view: view.scan(Task))
+        there = any(t.attachment.ip == address and t.status == "RUNNING" for t in tasks)
+        return passed() if there else FAILED
 
     async def kill(self) -> None:
         """End the process; containers, interfaces and files stay."""

@@ -15,6 +15,8 @@ _RULES = [
     ),
     (re.compile(r"\b172\.31\.\d+\.\d+\b"), "172.31.X.X"),
     (re.compile(r"\b198\.1[89]\.\d+\.\d+\b"), "198.18.X.X"),
+    (re.compile(r"\b((?:app|net|targetgroup)/[A-Za-z0-9-]+)((?:/[0-9a-f]{16})+)\b"), r"\1/ID"),
+    (re.compile(r"-\d{9}(?=\.[a-z0-9-]+\.elb\.localhost)"), "-DIGITS"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "SHA256"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "HEX"),
 ]

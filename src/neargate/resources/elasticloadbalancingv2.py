@@ -29,8 +29,11 @@ from neargate.resources.shapes import by_name, call, changed, pick, without
 
 PREFIX = "AWS::ElasticLoadBalancingV2::"
 _SERVICE = "ElasticLoadBalancingV2"
-_IDEMPOTENT = "Idempotency Check Failed"
-"""What AWS's handlers say instead of an identifier where the create call found the very same thing there."""
+_SAME_LISTENER = (
+    "Resource of type 'AWS::ElasticLoadBalancingV2::Listener' with identifier 'Idempotency Check Failed' already "
+    "exists."
+)
+"""What AWS's handler says where the create call answered with a listener that was there."""
 _NAME = Naming("Name", max_length=32, style="short", taken="service")
 
 
@@ -39,23 +42,6 @@ def _error(verb: str, error: AwsError) -> tuple[str, str]:
         return error.message, "AlreadyExists"
     code = "AlreadyExists" if error.code.startswith("Duplicate") else handler_code(error)
     return sdk_error(_SERVICE, error), code
-
-
-def _taken(kind: str) -> AwsError:
-    return AwsError(
-        "AlreadyExists", f"Resource of type '{PREFIX}{kind}' with identifier '{_IDEMPOTENT}' already exists."
-    )
-
-
-def _name_is_free(operation: str, code: str, kind: str, want: Desired) -> Steps[None]:
-    """Fail where the create call would answer with what is there already; with other settings it fails itself."""
-    try:
-        yield Call("elbv2", operation, {"Names": [want.name]})
-    except AwsError as error:
-        if error.code == code:
-            return
-        raise
-    raise _taken(kind)
 
 
 def _retag(old: Existing, want: Desired) -> Steps[None]:
@@ -95,7 +81,6 @@ _BALANCER = (
 
 
 def _create_balancer(want: Desired) -> Steps[Identity]:
-    yield from _name_is_free("DescribeLoadBalancers", "LoadBalancerNotFound", "LoadBalancer", want)
     given = without(pick(want.properties, _BALANCER), "Name")
     answer = yield call("elbv2", "CreateLoadBalancer", given, Name=want.name, **_tags(want))
     arn = answer["LoadBalancers"][0]["LoadBalancerArn"]
@@ -187,7 +172,6 @@ _GROUP = (*_CHECK, "IpAddressType", "Port", "Protocol", "ProtocolVersion", "Targ
 
 
 def _create_group(want: Desired) -> Steps[Identity]:
-    yield from _name_is_free("DescribeTargetGroups", "TargetGroupNotFound", "TargetGroup", want)
     answer = yield call(
         "elbv2", "CreateTargetGroup", pick(want.properties, _GROUP), Name=want.name, **_tags(want)
     )
@@ -262,7 +246,7 @@ def _create_listener(want: Desired) -> Steps[Identity]:
     answer = yield call("elbv2", "CreateListener", given, LoadBalancerArn=balancer, **_tags(want))
     arn = answer["Listeners"][0]["ListenerArn"]
     if any(one["ListenerArn"] == arn for one in there["Listeners"]):
-        raise _taken("Listener")
+        raise AwsError("AlreadyExists", _SAME_LISTENER)
     yield from _listener_attributes(arn, want.properties, {})
     return Identity(arn)
 

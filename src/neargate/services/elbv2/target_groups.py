@@ -54,16 +54,9 @@ def create_target_group(cx: Context, request: Json) -> Json:
 
 
 def _same(have: TargetGroup, wanted: TargetGroup) -> bool:
-    """Whether a request asks for what is there already; the order is that of AWS's own idempotency."""
-    settled = attrs.evolve(
-        wanted,
-        id=have.id,
-        created=have.created,
-        attributes=have.attributes,
-        load_balancers=have.load_balancers,
-        tags=have.tags if not wanted.tags else wanted.tags,
-    )
-    return settled == have
+    """Whether a request asks for what is there already; tags count as settings."""
+    fresh = attrs.evolve(wanted, id=have.id, created=have.created)
+    return attrs.evolve(fresh, attributes=have.attributes, load_balancers=have.load_balancers) == have
 
 
 def _wanted(cx: Context, request: Json) -> TargetGroup:
