@@ -11,7 +11,7 @@ from neargate.model.errors import AwsError, not_implemented
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
 from neargate.planners import load_balancer_attributes as attributes
-from neargate.services.elbv2 import places, tagging
+from neargate.services.elbv2 import access_logs, places, tagging
 from neargate.services.elbv2.hosted_zones import hosted_zone
 from neargate.services.elbv2.listeners import remove
 from neargate.services.elbv2.lookup import (
@@ -240,6 +240,7 @@ def modify_load_balancer_attributes(cx: Context, request: Json) -> Json:
     balancer = require(cx, LoadBalancer, request["LoadBalancerArn"])
     known = attributes.of_balancer(balancer.type)
     values = attributes.changed(known, balancer.attributes, request, "Load balancer")
+    access_logs.require_access(cx, balancer, balancer.attributes, values)
     cx.tx.put(attrs.evolve(balancer, attributes=values))
     return attributes.shown(values)
 
