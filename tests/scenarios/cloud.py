@@ -160,8 +160,8 @@ class RunningCloud:
     def _load_balancers(self, fabric: MemoryFabric) -> LoadBalancerDriver:
         return LoadBalancerDriver(
             store=self.store,
+            dispatcher=self.dispatcher,
             clock=self.clock,
-            pace="local",
             balancer=MemoryBalancer(self.traffic),
             fabric=fabric,
             probe=self._probe,
