@@ -20,6 +20,7 @@ _TEMPLATE_ENDINGS = (".yml", ".yaml", ".json", ".template")
 _PIPELINE = "AWS::CodePipeline::Pipeline"
 _ID = re.compile(r"\b(?P<kind>vpc|subnet|sg|fs)-(?:[0-9a-f]{17}|[0-9a-f]{8})\b")
 _MEMBERS = {"vpc": "vpcs", "subnet": "subnets", "sg": "security_groups", "fs": "file_systems"}
+_CERTIFICATE = re.compile(r"\barn:aws:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]{36}\b")
 
 Read = Callable[[str], str]
 
@@ -33,10 +34,13 @@ class Named:
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     file_systems: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
+    """ARNs of ACM's."""
 
     @property
     def ids(self) -> tuple[str, ...]:
-        return self.vpcs + self.subnets + self.security_groups + self.file_systems
+        resources = self.vpcs + self.subnets + self.security_groups + self.file_systems
+        return resources + self.certificates
 
     def group(self) -> dict[str, list[str]]:
         """As `POST /_neargate/adopt` takes it."""
@@ -45,6 +49,7 @@ class Named:
             "subnets": list(self.subnets),
             "security_groups": list(self.security_groups),
             "file_systems": list(self.file_systems),
+            "certificates": list(self.certificates),
         }
 
 
@@ -174,10 +179,12 @@ def named_ids(files: Iterable[str], read: Read) -> list[Named]:
         if not values:
             continue
         found: dict[str, list[str]] = {member: [] for member in _MEMBERS.values()}
-        for match in _ID.finditer("\n".join(values.values())):
+        text = "\n".join(values.values())
+        for match in _ID.finditer(text):
             members = found[_MEMBERS[match["kind"]]]
             if match.group() not in members:
                 members.append(match.group())
+        found["certificates"] = list(dict.fromkeys(_CERTIFICATE.findall(text)))
         group = Named(file, **{member: tuple(ids) for member, ids in found.items()})
         if group.ids:
             named.append(group)

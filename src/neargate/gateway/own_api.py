@@ -1,7 +1,7 @@
 """What Neargate offers beside AWS, under `/_neargate/`: health, adopted ids, sources, and what is being waited for.
 
 GET  /_neargate/health     {version, ready, engine, data, address, pid}
-POST /_neargate/adopt      {region, groups: [{vpcs, subnets, security_groups, file_systems}]}
+POST /_neargate/adopt      {region, groups: [{vpcs, subnets, security_groups, file_systems, certificates}]}
 PUT  /_neargate/sources    {subject, repository, ref, path}
 GET  /_neargate/waiting    {stacks: {name: {resource: sentence}}, executions: {pipeline: sentence}}
 POST /_neargate/interrupt  {task}: AWS takes the Spot capacity of this task back
@@ -84,14 +84,15 @@ class OwnApi:
     async def _adopt(self, request: Json) -> Json:
         from neargate.services.ec2.adoption import adopt
         from neargate.services.ecs.file_systems import adopt as adopt_file_systems
+        from neargate.services.elbv2.certificates import adopt as adopt_certificates
 
         caller = root(request.get("account") or DEFAULT_ACCOUNT, request.get("region") or DEFAULT_REGION)
         groups: list[Json] = request["groups"]
 
         def work(tx: Tx) -> Json:
             cx = self._dispatcher.context(tx, caller)
-            network, storage = adopt(cx, groups), adopt_file_systems(cx, groups)
-            return {outcome: [*network[outcome], *storage[outcome]] for outcome in network}
+            found = [made(cx, groups) for made in (adopt, adopt_file_systems, adopt_certificates)]
+            return {word: [each for one in found for each in one[word]] for word in ("adopted", "existing")}
 
         return await self._dispatcher.store.write(work)
 

@@ -209,6 +209,18 @@ class Rule(Placed):
 
 
 @attrs.frozen(kw_only=True)
+class AdoptedCertificate(Placed):
+    """A certificate of a real account's ACM that a project's parameter file names. Nothing is known of its names."""
+
+    KIND: ClassVar[str] = "elbv2.adopted-certificate"
+    arn: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.scope}/{self.arn}"
+
+
+@attrs.frozen(kw_only=True)
 class HealthCheck:
     """`port` is a number as text or `traffic-port`. `matcher` is HttpCode's or GrpcCode's text, "" for TCP.
     `interval` and `timeout` are seconds."""

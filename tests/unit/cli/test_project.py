@@ -95,10 +95,14 @@ def test_parameter_files(text: str, values: dict[str, str] | None) -> None:
     assert project.parameters(text) == values
 
 
+CERTIFICATE = "arn:aws:acm:eu-west-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+
+
 def test_ids_are_grouped_by_the_file_that_names_them() -> None:
     texts = {
         "parameters/prod.params.json": (
-            '{"Parameters": {"V": "vpc-0e27a5c8819d4f63b", "S": "subnet-0a1e58d3c76b942f0"}}'
+            '{"Parameters": {"V": "vpc-0e27a5c8819d4f63b", "S": "subnet-0a1e58d3c76b942f0", '
+            f'"C": "{CERTIFICATE}"}}}}'
         ),
         "parameters/dev.params.json": (
             '{"Parameters": {"S": "subnet-03f1c9a84e7d52b60,subnet-0d85b2e6f094a17c3,subnet-03f1c9a84e7d52b60",'
@@ -117,6 +121,7 @@ def test_ids_are_grouped_by_the_file_that_names_them() -> None:
             "parameters/prod.params.json",
             vpcs=("vpc-0e27a5c8819d4f63b",),
             subnets=("subnet-0a1e58d3c76b942f0",),
+            certificates=(CERTIFICATE,),
         ),
     ]
 

@@ -20,6 +20,7 @@ from neargate.planners.listener_rules import Asked
 from neargate.planners.target_health import FAILED, Outcome, passed
 from neargate.runtimes.moto_services import MotoServices
 from neargate.services.dispatch import Dispatcher
+from neargate.services.elbv2.certificates import adopt
 from tests.unit.services.cloud import Cloud, cloud
 
 pytestmark = pytest.mark.anyio
@@ -326,6 +327,18 @@ async def test_a_certificate_of_acms_is_made_for_its_names_and_the_load_balancer
     assert set(names) == {"example.com", "*.example.com", site.record().dns_name}
     assert site.machine.traffic is not None
     assert site.machine.traffic.certificates == {asked["CertificateArn"]: Certificate("chain", "key")}
+    assert [each.listener_port for each in site.record().published] == [80, 443]
+
+
+async def test_an_adopted_certificate_is_one_for_the_load_balancers_name_alone(site: Site) -> None:
+    arn = "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+    groups = [{"certificates": [arn]}]
+    caller = site.aws.caller
+    adopted = await site.aws.store.write(lambda tx: adopt(site.aws.dispatcher.context(tx, caller), groups))
+    assert adopted == {"adopted": [arn], "existing": []}
+    await _listen_securely(site, arn)
+    await site.settle()
+    assert site.issued == [[site.record().dns_name]]
     assert [each.listener_port for each in site.record().published] == [80, 443]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from neargate.services.elbv2.certificates import adopt
 from tests.unit.services.elbv2_calls import FIXED, Balancing, balancing, forward
 
 
@@ -213,6 +214,24 @@ def test_a_certificate_that_is_not_there(elb: Balancing) -> None:
     assert elb.refused(
         "CreateListener", LoadBalancerArn=elb.balancer(), DefaultActions=[FIXED], **secure
     ) == ("CertificateNotFound", f"Certificate '{ghost}' not found")
+
+
+def test_a_certificate_of_a_real_account_that_a_parameter_file_names(elb: Balancing) -> None:
+    real = "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+    far = real.replace("us-east-1", "eu-west-1")
+    groups = [{"certificates": [real, far]}, {"vpcs": [], "certificates": [real]}]
+
+    def adopted() -> dict[str, list[str]]:
+        return elb.aws.write(lambda tx: adopt(elb.aws.dispatcher.context(tx, elb.aws.caller), groups))
+
+    assert adopted() == {"adopted": [real], "existing": []}
+    assert adopted() == {"adopted": [], "existing": [real]}
+    secure = {"Protocol": "HTTPS", "Port": 443}
+    listener = elb.listener(elb.balancer(), Certificates=[{"CertificateArn": real}], **secure)
+    assert described(elb, listener)["Certificates"] == [{"CertificateArn": real}]
+    assert elb.refused(
+        "AddListenerCertificates", ListenerArn=listener, Certificates=[{"CertificateArn": far}]
+    ) == ("ValidationError", f"Certificate ARN '{far}' is not valid")
 
 
 def test_further_certificates(elb: Balancing) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from neargate.model.balancer import Certificate
-from neargate.model.elbv2 import Listener, LoadBalancer
+from neargate.model.elbv2 import AdoptedCertificate, Listener, LoadBalancer
 from neargate.model.errors import AwsError
 from neargate.model.iam import ServerCertificate
 from neargate.model.operations import Caller
@@ -57,6 +57,9 @@ class Certificates:
 
     async def _names(self, balancer: LoadBalancer, arn: str) -> list[str]:
         account = balancer.account
+        key = f"{balancer.scope}/{arn}"
+        if self._store.read(lambda view: view.get(AdoptedCertificate, key)) is not None:
+            return []
         caller = Caller(account, balancer.region, f"arn:aws:iam::{account}:root", via=_ACTOR)
         try:
             answer = await self._dispatcher.call(

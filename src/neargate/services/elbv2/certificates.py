@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from neargate.model.elbv2 import Listener
+from neargate.model.elbv2 import AdoptedCertificate, Listener
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
@@ -40,6 +40,8 @@ def _require_certificate(cx: Context, arn: str) -> None:
     parts = arn.split(":", 5)
     if len(parts) != 6 or parts[2] not in ("acm", "iam") or parts[3] not in ("", cx.region):
         raise invalid(f"Certificate ARN '{arn}' is not valid")
+    if cx.tx.get(AdoptedCertificate, cx.caller.scope(arn)) is not None:
+        return
     if not (_in_acm(cx, arn) if parts[2] == "acm" else _in_iam(cx, parts[5])):
         raise AwsError("CertificateNotFound", f"Certificate '{arn}' not found")
 
@@ -67,6 +69,25 @@ def _in_iam(cx: Context, resource: str) -> bool:
     except AwsError:
         return False
     return True
+
+
+def adopt(cx: Context, groups: Sequence[Json]) -> dict[str, list[str]]:
+    """Let listeners use the ACM certificates of a real account that parameter files name, those of this region:
+    `{"certificates": [ARN…]}` for each file. Returns `{"adopted": [ARN…], "existing": [ARN…]}`."""
+    adopted: list[str] = []
+    existing: list[str] = []
+    named = dict.fromkeys(arn for group in groups for arn in group.get("certificates") or ())
+    for arn in named:
+        parts = arn.split(":", 5)
+        if len(parts) != 6 or parts[2] != "acm" or not parts[5].startswith("certificate/"):
+            raise invalid(f"Certificate ARN '{arn}' is not valid")
+        record = AdoptedCertificate(account=cx.account, region=cx.region, arn=arn)
+        if parts[4] == cx.account or cx.tx.get(AdoptedCertificate, record.key) is not None:
+            existing.append(arn)
+        elif parts[3] == cx.region:
+            cx.tx.put(record)
+            adopted.append(arn)
+    return {"adopted": adopted, "existing": existing}
 
 
 @operation("elbv2", "AddListenerCertificates")
