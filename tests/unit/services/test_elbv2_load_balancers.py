@@ -54,6 +54,13 @@ def test_a_new_load_balancer_is_provisioning_and_has_a_name_on_this_machine(elb:
     assert [zone["SubnetId"] for zone in made["AvailabilityZones"]] == SUBNETS
 
 
+def test_the_first_one_brings_the_service_linked_role(elb: Balancing) -> None:
+    for name in ("one", "two"):
+        elb.balancer(name)
+    (role,) = elb.aws.call("iam", "ListRoles", PathPrefix="/aws-service-role/")["Roles"]
+    assert role["RoleName"] == "AWSServiceRoleForElasticLoadBalancing"
+
+
 def test_names_of_internal_and_network_load_balancers(elb: Balancing) -> None:
     (inside,) = elb("CreateLoadBalancer", Name="in", Subnets=SUBNETS, Scheme="internal")["LoadBalancers"]
     assert inside["DNSName"].startswith("internal-in-")

@@ -69,7 +69,18 @@ def create_load_balancer(cx: Context, request: Json) -> Json:
         raise AwsError("TooManyLoadBalancers", "The maximum number of load balancers has been reached")
     balancer = places.stand(cx, balancer, wanted)
     cx.tx.put(balancer)
+    _ensure_service_linked_role(cx)
     return {"LoadBalancers": [described(balancer)]}
+
+
+def _ensure_service_linked_role(cx: Context) -> None:
+    """The account's first load balancer brings the role under which AWS manages its interfaces."""
+    try:
+        cx.invoke("iam", "GetRole", {"RoleName": "AWSServiceRoleForElasticLoadBalancing"})
+    except AwsError as error:
+        if error.code != "NoSuchEntity":
+            raise
+        cx.invoke("iam", "CreateServiceLinkedRole", {"AWSServiceName": places.SERVICE})
 
 
 def _same(have: LoadBalancer, wanted: LoadBalancer, where: list[places.Place]) -> bool:
