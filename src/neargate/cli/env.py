@@ -30,5 +30,6 @@ def lines(address: str, region: str, access_key: str) -> list[str]:
         "AWS_ACCESS_KEY_ID": access_key,
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # no stream-127.0.0.1 can be found
     }
     return [f"export {name}={shlex.quote(value)}" for name, value in settings.items()]

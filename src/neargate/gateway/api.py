@@ -12,6 +12,7 @@ import structlog
 
 from neargate import wire
 from neargate.gateway import signature
+from neargate.gateway.event_streams import messages
 from neargate.gateway.waiting import answer_when_settled
 from neargate.model.errors import AwsError
 from neargate.model.iam import AccessKey, Session
@@ -61,7 +62,11 @@ class Api:
                 caller.user_agent,
                 lambda: self._dispatcher.call(caller, service, operation, parameters, request_id=request_id),
             )
-            return Answer(wire.encode(target, result, request_id), service, operation)
+            response = wire.encode(target, result, request_id)
+            if response.headers.get("Content-Type") == wire.EVENT_STREAM:
+                stream = messages(self._dispatcher.store, self._dispatcher.clock, target, response.body)
+                response = attrs.evolve(response, body=stream)
+            return Answer(response, service, operation)
         except AwsError as error:
             if isinstance(error, wire.Unrecognised):
                 target = error.target

@@ -10,7 +10,8 @@ anything else  the AWS API
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 import structlog
@@ -113,7 +114,10 @@ class Front:
             body=body,
         )
         answer = await self._api.answer(request)
-        await self._send(answer.response, scope["method"], send)
+        if isinstance(answer.response.body, AsyncGenerator):
+            await _stream(answer.response, receive, send)
+        else:
+            await self._send(answer.response, scope["method"], send)
 
     async def _spooled(self, receive: Receive) -> Blob:
         """Take an upload to the blob store as it arrives."""
@@ -147,6 +151,41 @@ class Front:
                 await send({"type": "http.response.body", "body": chunk, "more_body": end < body.size})
         else:
             await send({"type": "http.response.body", "body": body})
+
+
+async def _stream(response: wire.HttpResponse, receive: Receive, send: Send) -> None:
+    """Send a body as it comes, until it ends or the client leaves."""
+    left = asyncio.create_task(_left(receive))
+    headers = [(name.lower().encode("latin-1"), text.encode()) for name, text in response.headers.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    try:
+        async with contextlib.aclosing(response.body) as pieces:
+            following = asyncio.create_task(_following(pieces))
+            while True:
+                await asyncio.wait({following, left}, return_when=asyncio.FIRST_COMPLETED)
+                if left.done():
+                    following.cancel()
+                    await asyncio.gather(following, return_exceptions=True)
+                    return
+                piece = following.result()
+                await send(
+                    {"type": "http.response.body", "body": piece or b"", "more_body": piece is not None}
+                )
+                if piece is None:
+                    return
+                following = asyncio.create_task(_following(pieces))
+    finally:
+        left.cancel()
+
+
+async def _following(pieces: AsyncGenerator[bytes, None]) -> bytes | None:
+    return await anext(pieces, None)
+
+
+async def _left(receive: Receive) -> None:
+    """Returns when the client has gone away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _headers(scope: AsgiScope) -> dict[str, str]:

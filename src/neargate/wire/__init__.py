@@ -19,6 +19,7 @@ from neargate.wire.aws_models import (
 from neargate.wire.codec import decode, encode
 from neargate.wire.compression import unpacked
 from neargate.wire.errors import encode_error
+from neargate.wire.event_stream import EVENT_STREAM, encode_event, initial_response
 from neargate.wire.messages import HttpRequest, HttpResponse, Target, Unrecognised
 from neargate.wire.recasing import UnknownMember, WrongType, recase
 from neargate.wire.recognise import recognise
@@ -26,6 +27,7 @@ from neargate.wire.s3 import unchunk
 from neargate.wire.validation import validate
 
 __all__ = [
+    "EVENT_STREAM",
     "HttpRequest",
     "HttpResponse",
     "Target",
@@ -37,6 +39,8 @@ __all__ = [
     "decode",
     "encode",
     "encode_error",
+    "encode_event",
+    "initial_response",
     "input_shape",
     "operations",
     "output_shape",

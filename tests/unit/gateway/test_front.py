@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator, Mapping, MutableMapping
 from types import MappingProxyType
@@ -113,3 +114,46 @@ async def test_whatever_fails_inside_is_answered(
     status, said = await ask(aws)
     assert status == 500
     assert f"Neargate failed inside sts:GetCallerIdentity: {type(error).__name__}" in said
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_goes_on_ends_when_the_client_leaves(
+    aws: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neargate.services.logs.live_tail.LiveTail.every", 0.0)
+    await aws.dispatcher.call(aws.caller, "logs", "CreateLogGroup", {"logGroupName": "g"})
+    body = b'{"logGroupIdentifiers": ["arn:aws:logs:us-east-1:000000000000:log-group:g"]}'
+    headers = {
+        b"x-amz-target": b"Logs_20140328.StartLiveTail",
+        b"content-type": b"application/x-amz-json-1.1",
+    }
+    scope: AsgiScope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "query_string": b"",
+        "headers": list(headers.items()),
+    }
+    sent: list[MutableMapping[str, Any]] = []
+    enough = asyncio.Event()
+    arriving = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> MutableMapping[str, Any]:
+        for message in arriving:
+            return message
+        await enough.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+        if len(sent) == 4:
+            enough.set()
+
+    async with asyncio.timeout(5):
+        await Front(Api(aws.dispatcher), aws.blobs, {})(scope, receive, send)
+    start, *pieces = sent
+    assert dict(start["headers"])[b"content-type"] == b"application/vnd.amazon.eventstream"
+    assert b"content-length" not in dict(start["headers"])
+    assert all(piece["more_body"] for piece in pieces)
+    assert b"sessionStart" in pieces[0]["body"]
+    assert b"sessionUpdate" in pieces[1]["body"]

@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
-from neargate.services.logs import events, filters, groups, policies, queries, reading, streams, tagging
+from neargate.services.logs import (
+    events,
+    filters,
+    groups,
+    live_tail,
+    policies,
+    queries,
+    reading,
+    streams,
+    tagging,
+)
 from neargate.services.logs.retention import expire
 
-__all__ = ["events", "expire", "filters", "groups", "policies", "queries", "reading", "streams", "tagging"]
+__all__ = [
+    "events",
+    "expire",
+    "filters",
+    "groups",
+    "live_tail",
+    "policies",
+    "queries",
+    "reading",
+    "streams",
+    "tagging",
+]
