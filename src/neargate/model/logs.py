@@ -126,6 +126,27 @@ class QueryDefinition:
         return f"{self.account}/{self.region}/{self.id}"
 
 
+@attrs.frozen(kw_only=True)
+class InsightsQuery:
+    """A query that was started. Its result is what it says of the events up to `seq`; times in epoch milliseconds."""
+
+    KIND: ClassVar[str] = "logs.query"
+    account: str
+    region: str
+    id: str
+    query: str
+    groups: tuple[str, ...]
+    start: int
+    end: int
+    created: int
+    seq: int
+    limit: int | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.account}/{self.region}/{self.id}"
+
+
 def filter_key(account: str, region: str, kind: str, group: str, name: str) -> str:
     """Of no name, the prefix of all filters of a kind in a group; of no group either, of a kind."""
     return f"{account}/{region}/{kind}/{group}\n{name}" if group else f"{account}/{region}/{kind}/"

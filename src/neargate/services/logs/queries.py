@@ -1,4 +1,4 @@
-"""Saved Logs Insights queries. They are kept; running a query is not there (docs/limits.md)."""
+"""Saved Logs Insights queries."""
 
 from __future__ import annotations
 

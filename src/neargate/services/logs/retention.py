@@ -1,9 +1,11 @@
-"""Forgetting events that are older than their group keeps them."""
+"""Forgetting events that are older than their group keeps them, and queries of last week."""
 
 from __future__ import annotations
 
-from neargate.model.logs import LogGroup, LogStream
+from neargate.model.logs import DAY, InsightsQuery, LogGroup, LogStream
 from neargate.model.records import Tx
+
+_QUERIES_KEPT = 7 * DAY
 
 
 def expire(tx: Tx, now: float) -> int:
@@ -18,4 +20,7 @@ def expire(tx: Tx, now: float) -> int:
             continue
         for stream in tx.scan(LogStream, group.stream_key("")):
             deleted += tx.drop_log_events(stream.key, before=before)
+    for query in tx.scan(InsightsQuery):
+        if query.created < now * 1000 - _QUERIES_KEPT:
+            tx.delete(InsightsQuery, query.key)
     return deleted
