@@ -36,12 +36,14 @@ class InvalidPattern(ValueError):
 class Pattern:
     """A compiled pattern; `matches(message)` says whether an event's message is wanted.
 
-    Every wanted message holds the text `holding`: whoever looks for that first has less to match.
+    Every wanted message holds the text `holding`: whoever looks for that first has less to match. `values(message)`
+    are the fields that the pattern names, of a message that matches: `$.a.b` or `$column`.
     """
 
     text: str
     matches: Predicate[str]
     holding: str = ""
+    values: Callable[[str], dict[str, str]] = lambda message: {}
 
 
 @functools.lru_cache(maxsize=128)
@@ -51,9 +53,9 @@ def compile_pattern(text: str) -> Pattern:
     if not stripped:
         return Pattern(text, lambda message: True)
     if stripped[0] == "{":
-        return Pattern(text, _json_pattern(_inside(stripped, "{", "}")))
+        return _json_pattern(text, _inside(stripped, "{", "}"))
     if stripped[0] == "[":
-        return Pattern(text, _field_pattern(_inside(stripped, "[", "]")))
+        return _field_pattern(text, _inside(stripped, "[", "]"))
     return _term_pattern(text)
 
 
@@ -276,11 +278,22 @@ def _number(value: Scalar) -> float | int | None:
 # -- JSON ----------------------------------------------------------------------------------------------------
 
 
-def _json_pattern(text: str) -> Predicate[str]:
-    reader = _Reader(_tokens(text))
+def json_value(selector: str, message: str) -> Scalar | None:
+    """The first value that a selector like `$.a.b` finds in a JSON message; None for none, and for no scalar."""
+    try:
+        found = _select(_steps(selector), json.loads(message))
+    except (ValueError, RecursionError):
+        return None
+    return found[0] if found and isinstance(found[0], str | int | float | bool) else None
+
+
+def _json_pattern(text: str, inside: str) -> Pattern:
+    tokens = _tokens(inside)
+    reader = _Reader(tokens)
     wanted = _expression(reader, _json_condition)
     if not reader.done:
         raise InvalidPattern(_INVALID)
+    selectors = [token.text for token in tokens if token.kind == "selector"]
 
     def matches(message: str) -> bool:
         try:
@@ -289,7 +302,11 @@ def _json_pattern(text: str) -> Predicate[str]:
             return False
         return isinstance(document, dict | list) and wanted(document)
 
-    return matches
+    def values(message: str) -> dict[str, str]:
+        found = {selector: json_value(selector, message) for selector in selectors}
+        return {selector: _text(value) for selector, value in found.items() if value is not None}
+
+    return Pattern(text, matches, values=values)
 
 
 def _json_condition(reader: _Reader) -> Predicate[Any]:
@@ -368,23 +385,38 @@ _FIELD = re.compile(r'\[([^\]]*)\]|"((?:[^"\\]|\\.)*)"|(\S+)', re.DOTALL)
 _ELLIPSIS = "..."
 
 
-def _field_pattern(text: str) -> Predicate[str]:
-    reader = _Reader(_tokens(text))
+Column = tuple[str, Predicate[Scalar]]
+"""The name of a column, which may be empty, and what its value must be like."""
+
+
+def _field_pattern(text: str, inside: str) -> Pattern:
+    reader = _Reader(_tokens(inside))
     fields = [_field(reader)]
     while reader.took(","):
         fields.append(_field(reader))
     if not reader.done or fields.count(None) > 1:
         raise InvalidPattern(_INVALID)
-    if None not in fields:
-        return functools.partial(_fields_match, fields, None)
-    gap = fields.index(None)
-    return functools.partial(_fields_match, fields[:gap], fields[gap + 1 :])
+    gap = fields.index(None) if None in fields else len(fields)
+    leading = [field for field in fields[:gap] if field is not None]
+    trailing = [field for field in fields[gap:] if field is not None]
+    columns = functools.partial(_columns, leading, trailing, None in fields)
+
+    def matches(message: str) -> bool:
+        found = columns(message)
+        return found is not None and all(field is None or field[1](value) for field, value in found)
+
+    def values(message: str) -> dict[str, str]:
+        return {
+            f"${field[0] if field is not None and field[0] else number}": value
+            for number, (field, value) in enumerate(columns(message) or (), 1)
+        }
+
+    return Pattern(text, matches, values=values)
 
 
-def _field(reader: _Reader) -> Predicate[Scalar] | None:
+def _field(reader: _Reader) -> Column | None:
     """One column: `name`, a condition on it, or None for the ellipsis."""
-    start = reader.peek()
-    if start == _Token("bare", _ELLIPSIS):
+    if reader.peek() == _Token("bare", _ELLIPSIS):
         reader.take()
         return None
     names: set[str] = set()
@@ -399,21 +431,19 @@ def _field(reader: _Reader) -> Predicate[Scalar] | None:
     wanted: Predicate[Scalar] = _expression(reader, condition)
     if len(names) > 1:
         raise InvalidPattern(_INVALID)
-    return wanted
+    return next(iter(names), ""), wanted
 
 
-def _fields_match(
-    leading: list[Predicate[Scalar] | None], trailing: list[Predicate[Scalar] | None] | None, message: str
-) -> bool:
-    """`leading` columns from the left; `trailing` ones from the right, with any number between (None: none)."""
+def _columns(
+    leading: list[Column], trailing: list[Column], gap: bool, message: str
+) -> list[tuple[Column | None, str]] | None:
+    """The message's values, each with the column that it belongs to; None where their number does not fit."""
     values = [next(part for part in found.groups() if part is not None) for found in _FIELD.finditer(message)]
-    ending = trailing or []
-    between = len(values) - len(leading) - len(ending)
-    if between < 0 or (trailing is None and between > 0):
-        return False
-    columns = [*leading, *ending]
-    compared = values[: len(leading)] + values[len(values) - len(ending) :]
-    return all(column is None or column(value) for column, value in zip(columns, compared, strict=True))
+    between = len(values) - len(leading) - len(trailing)
+    if between < 0 or (between > 0 and not gap):
+        return None
+    columns: list[Column | None] = [*leading, *[None] * between, *trailing]
+    return list(zip(columns, values, strict=True))
 
 
 # -- regular expressions -------------------------------------------------------------------------------------

@@ -234,3 +234,20 @@ def test_fields_are_counted_from_both_ends(fields: list[str], data: st.DataObjec
     assert matches(f"[{', '.join(columns[: at + 1])}, ...]", message)
     assert matches(f"[..., {', '.join(columns[at:])}]", message)
     assert not matches(f"[{', '.join(columns)}, more]", message)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message", "values"),
+    [
+        ("ERROR", "an ERROR", {}),
+        ('{ $.a.b = "x" && $.n > 1 }', '{"a": {"b": "x"}, "n": 2.5, "c": 1}', {"$.a.b": "x", "$.n": "2.5"}),
+        ("[ip, user, size > 1]", '1.2.3.4 "a b" 5', {"$ip": "1.2.3.4", "$user": "a b", "$size": "5"}),
+        ("[first, ..., last]", "a b c d", {"$first": "a", "$2": "b", "$3": "c", "$last": "d"}),
+    ],
+)
+def test_the_fields_that_a_pattern_names_have_values(
+    pattern: str, message: str, values: dict[str, str]
+) -> None:
+    compiled = compile_pattern(pattern)
+    assert compiled.matches(message)
+    assert compiled.values(message) == values

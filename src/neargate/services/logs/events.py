@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from neargate.model.logs import DAY, LogGroup, LogStream
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
+from neargate.services.logs.filters import publish
 from neargate.services.logs.lookup import invalid, the_group, the_stream
 
 MAX_BATCH = 1_048_576
@@ -42,6 +43,7 @@ def ingest(cx: Context, group: LogGroup, stream: LogStream, events: Sequence[Eve
     accepted = events[first : rejected.get("tooNewLogEventStartIndex", len(events))]
     if accepted:
         cx.tx.add_log_events(stream.key, [(timestamp, now, message) for timestamp, message in accepted])
+        publish(cx, group, accepted)
     return rejected
 
 

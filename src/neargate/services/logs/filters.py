@@ -1,20 +1,25 @@
 """Metric filters and subscription filters of log groups.
 
-Their patterns are checked as FilterLogEvents checks them. They are recorded: no metric is published and no event
-delivered yet (docs/limits.md).
+Their patterns are checked as FilterLogEvents checks them. Metric filters publish to CloudWatch as events come in;
+subscription filters are recorded: no event is delivered yet (docs/limits.md).
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
+
 from neargate.model.errors import AwsError, not_implemented
-from neargate.model.logs import LogFilter, filter_key
+from neargate.model.logs import LogFilter, LogGroup, filter_key
 from neargate.model.operations import Context, operation
 from neargate.model.records import Json
-from neargate.planners.filter_pattern import InvalidPattern, compile_pattern
+from neargate.planners.filter_pattern import InvalidPattern, Pattern, compile_pattern
+from neargate.planners.metric_filters import Event, metric_data
 from neargate.services.logs.lookup import filters_of, invalid, page, the_group
 
 _METRIC, _SUBSCRIPTION = "metric", "subscription"
 _QUOTA = {_METRIC: 100, _SUBSCRIPTION: 2}
+_MOST_DATA = 1_000  # in one call of PutMetricData
 _NOT_SETTINGS = frozenset({"logGroupName", "filterName", "filterPattern"})
 
 
@@ -54,6 +59,34 @@ def delete_metric_filter(cx: Context, request: Json) -> Json:
     return {}
 
 
+@operation("logs", "TestMetricFilter", reads=True)
+def test_metric_filter(cx: Context, request: Json) -> Json:
+    """Which of the messages match, counted from 1, and the values of the fields that the pattern names."""
+    pattern = _compiled(request["filterPattern"])
+    return {
+        "matches": [
+            {"eventNumber": number, "eventMessage": message, "extractedValues": pattern.values(message)}
+            for number, message in enumerate(request["logEventMessages"], 1)
+            if pattern.matches(message)
+        ]
+    }
+
+
+def publish(cx: Context, group: LogGroup, events: Sequence[Event]) -> None:
+    """Put what the group's metric filters make of events into CloudWatch."""
+    for one in filters_of(cx, _METRIC, group.name):
+        pattern = compile_pattern(one.pattern)
+        for transformation in one.settings["metricTransformations"]:
+            data = metric_data(pattern, transformation, events)
+            for begin in range(0, len(data), _MOST_DATA):
+                request = {
+                    "Namespace": transformation["metricNamespace"],
+                    "MetricData": data[begin : begin + _MOST_DATA],
+                }
+                with contextlib.suppress(AwsError):  # a namespace or a time that CloudWatch does not take
+                    cx.invoke("cloudwatch", "PutMetricData", request)
+
+
 @operation("logs", "PutSubscriptionFilter")
 def put_subscription_filter(cx: Context, request: Json) -> Json:
     _refuse_transformed(request, "PutSubscriptionFilter")
@@ -89,10 +122,7 @@ def _refuse_transformed(request: Json, operation: str) -> None:
 def _put(cx: Context, kind: str, request: Json) -> None:
     """A filter of the same name is replaced and keeps the time of its creation."""
     group, name = the_group(cx, request["logGroupName"]), request["filterName"]
-    try:
-        compile_pattern(request["filterPattern"])
-    except InvalidPattern as error:
-        raise invalid(str(error)) from error
+    _compiled(request["filterPattern"])
     existing = cx.tx.get(LogFilter, filter_key(cx.account, cx.region, kind, group.name, name))
     if existing is None and len(filters_of(cx, kind, group.name)) >= _QUOTA[kind]:
         raise AwsError("LimitExceededException", "Resource limit exceeded.")
@@ -108,6 +138,13 @@ def _put(cx: Context, kind: str, request: Json) -> None:
             settings={member: value for member, value in request.items() if member not in _NOT_SETTINGS},
         )
     )
+
+
+def _compiled(text: str) -> Pattern:
+    try:
+        return compile_pattern(text)
+    except InvalidPattern as error:
+        raise invalid(str(error)) from error
 
 
 def _delete(cx: Context, kind: str, request: Json, missing: str) -> None:
