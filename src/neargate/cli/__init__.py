@@ -18,7 +18,7 @@ COMMANDS = {
     ),
     "deploy": ("neargate.cli.deploy", "Create or update one stack from a template."),
     "ps": ("neargate.cli.look", "The tasks that run."),
-    "logs": ("neargate.cli.look", "What containers wrote."),
+    "logs": ("neargate.cli.logs", "What containers wrote."),
     "exec": ("neargate.cli.exec", "Run a command in a container, interactive or in a pipe."),
     "interrupt": ("neargate.cli.interrupt", "Take the Spot capacity of a task back, as AWS may at any time."),
     "events": ("neargate.cli.look", "What happened to stacks and services."),

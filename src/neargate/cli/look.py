@@ -1,10 +1,10 @@
-"""`neargate ps`, `logs` and `events`: look at what runs."""
+"""`neargate ps` and `events`: look at what runs."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 
@@ -16,7 +16,6 @@ from neargate.cli.place import Place, place_options
 from neargate.cli.stacks import described, events_after, pause
 
 _FIRST_EVENTS = 50
-_OVERLAP_MS = 5_000
 
 
 @click.command()
@@ -76,73 +75,7 @@ def ago(seconds: float) -> str:
     return f"{max(0, int(seconds))} s"
 
 
-@click.command()
-@click.argument("name", required=False, metavar="[SERVICE|GROUP]")
-@click.option("-f", "--follow", is_flag=True, help="Go on as lines come in.")
-@place_options
-def logs(place: Place, name: str | None, follow: bool) -> None:
-    """Show what containers wrote: of one service, of one log group, or of everything."""
-    cloud = Cloud(place, patience=60.0 if follow else 0.0)
-    groups = _groups(cloud, name)
-    seen: dict[str, tuple[int, set[str]]] = {group: (0, set()) for group in groups}
-    while True:
-        for group in groups:
-            since, known = seen[group]
-            new = _new_events(cloud, group, since, known)
-            for event in new:
-                click.echo(log_line(group, event, named=len(groups) > 1))
-            if new:
-                seen[group] = (
-                    max(since, new[-1]["timestamp"] - _OVERLAP_MS),
-                    known | {e["eventId"] for e in new},
-                )
-        if not follow:
-            return
-        time.sleep(pause(cloud))
-
-
-def _new_events(cloud: Cloud, group: str, since: int, known: set[str]) -> list[Json]:
-    """Events of a group that were not shown yet, oldest first. Clocks of containers differ, so the last seconds are
-    read again."""
-    found = cloud.pages("logs", "FilterLogEvents", "events", logGroupName=group, startTime=since)
-    return sorted((e for e in found if e["eventId"] not in known), key=lambda e: int(e["timestamp"]))
-
-
-def log_line(group: str, event: Json, *, named: bool) -> str:
-    """Time, the group where there is more than one, the container's stream in short, and the text."""
-    at = datetime.fromtimestamp(event["timestamp"] / 1000, tz=UTC).astimezone().strftime("%H:%M:%S")
-    stream = event.get("logStreamName", "")
-    short = "/".join(part[:8] if len(part) >= 32 else part for part in stream.split("/"))
-    where = f"{group} {short}" if named else short
-    return f"{at} {where}  {event['message'].rstrip()}"
-
-
-def _groups(cloud: Cloud, name: str | None) -> list[str]:
-    """The log groups that a name means: itself, those of a service's containers, or all. Raises ClickException."""
-    every = [g["logGroupName"] for g in cloud.pages("logs", "DescribeLogGroups", "logGroups")]
-    if name is None:
-        if not every:
-            raise click.ClickException("There is no log group.")
-        return every
-    if name in every:
-        return [name]
-    for service in _matching(running_services(cloud), name):
-        definition = cloud.call("ecs", "DescribeTaskDefinition", taskDefinition=service["taskDefinition"])
-        found = {
-            (c.get("logConfiguration") or {}).get("options", {}).get("awslogs-group")
-            for c in definition["taskDefinition"]["containerDefinitions"]
-        }
-        groups = sorted(group for group in found if group)
-        if not groups:
-            raise click.ClickException(f"The containers of {service['serviceName']} write to no log group.")
-        return groups
-    near = [group for group in every if name in group]
-    if near:
-        return near
-    raise click.ClickException(f"There is no service and no log group {name}. neargate ps lists what runs.")
-
-
-def _matching(services: list[Json], name: str) -> list[Json]:
+def matching(services: list[Json], name: str) -> list[Json]:
     """The service of this name, or those whose name begins with it (CloudFormation appends to names)."""
     exact = [s for s in services if s["serviceName"] == name]
     return exact or [s for s in services if s["serviceName"].startswith(name)]
@@ -174,7 +107,7 @@ def _happenings(cloud: Cloud, name: str | None) -> Iterator[tuple[float, str, st
     if name is None:
         stacks = [s["StackName"] for s in cloud.pages("cloudformation", "DescribeStacks", "Stacks")]
     else:
-        services = _matching(services, name)
+        services = matching(services, name)
         stacks = [name] if _is_stack(cloud, name) else []
         if not services and not stacks:
             raise click.ClickException(f"There is no stack and no service {name}.")

@@ -15,7 +15,8 @@ from neargate.cli import COMMANDS, neargate, parameters
 from neargate.cli.addresses import container_ports
 from neargate.cli.doctor import Check, python, report
 from neargate.cli.engine import urls
-from neargate.cli.look import ago, log_line, table, task_row
+from neargate.cli.logs import begin, log_line
+from neargate.cli.look import ago, table, task_row
 from neargate.cli.place import Place, default_data
 from neargate.cli.services import cluster_of, stop_sentence
 from neargate.cli.stacks import root_cause
@@ -160,8 +161,22 @@ def test_since_when(seconds: float, words: str) -> None:
 
 def test_a_log_line_names_its_group_only_where_there_are_several() -> None:
     entry = {"timestamp": 0, "logStreamName": f"web/web/{'a' * 32}", "message": "hello\n"}
-    assert log_line("/shop", entry, named=False).endswith(" web/web/aaaaaaaa  hello")
-    assert log_line("/shop", entry, named=True).endswith(" /shop web/web/aaaaaaaa  hello")
+    assert click.unstyle(log_line("/shop", entry, named=False)).endswith(" web/web/aaaaaaaa  hello")
+    assert click.unstyle(log_line("/shop", entry, named=True)).endswith(" /shop web/web/aaaaaaaa  hello")
+    other = {**entry, "logStreamName": entry["logStreamName"][:-1] + "b"}
+    assert log_line("/shop", other, named=False) != log_line("/shop", entry, named=False)  # another colour
+
+
+def test_since_is_a_while_ago_or_a_time() -> None:
+    assert [begin(text, 100_000.0) for text in ("30s", "10m", "2 h", "1d")] == [
+        99_970_000,
+        99_400_000,
+        92_800_000,
+        13_600_000,
+    ]
+    assert begin("2026-01-01T00:00:00+00:00", 0.0) == 1_767_225_600_000
+    with pytest.raises(click.UsageError, match="--since yesterday is no time"):
+        begin("yesterday", 0.0)
 
 
 def test_ports_and_clusters() -> None:

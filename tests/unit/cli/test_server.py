@@ -175,7 +175,7 @@ def test_a_stack_that_fails_says_why_on_top(data: Path, tmp_path: Path) -> None:
 
 def test_looking_at_what_is_not_there(data: Path) -> None:
     assert invoke(data, "ps").stdout == "No task runs.\n"
-    assert "There is no service and no log group nothing." in invoke(data, "logs", "nothing").stderr
+    assert "There is no service, no task and no log group nothing." in invoke(data, "logs", "nothing").stderr
     assert "There is no stack and no service nothing." in invoke(data, "events", "nothing").stderr
 
 
