@@ -5,6 +5,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 CLIENTS = .venv-clients
 AWS_CLI = awscli==1.46.3
+AWSLOGS = awslogs==0.15.0
 SAM = aws-sam-cli==1.170.0
 SCEPTRE = sceptre==4.7.0
 ECS_DEPLOY = ecs-deploy==1.17.0
@@ -99,9 +100,9 @@ $(DONE)/dev: requirements-dev.lock $(DONE)/requirements
 # The clients that tests drive, each in an environment of its own: they pin what the others need in other versions.
 
 $(CLIENTS)/.done: Makefile $(DONE)/machine
-	@echo 'Installing $(AWS_CLI) into $(CLIENTS), for the tests that drive it'
+	@echo 'Installing $(AWS_CLI) and $(AWSLOGS) into $(CLIENTS), for the tests that drive them'
 	@test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
-	@$(CLIENTS)/bin/$(PIP) '$(AWS_CLI)'
+	@$(CLIENTS)/bin/$(PIP) '$(AWS_CLI)' '$(AWSLOGS)'
 	@touch $@
 
 $(CLIENTS)-sam/.done: Makefile $(DONE)/machine
