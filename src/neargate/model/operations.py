@@ -91,29 +91,39 @@ class Operation:
     name: str
     handler: Handler
     reads: bool
-    heavy: bool
+    heavy: Callable[[Json], bool]
+    """Of which requests it reads a lot."""
 
 
 _REGISTRY: dict[str, dict[str, Operation]] = {}
 
 
 def operation(
-    service: str, name: str, *, reads: bool = False, heavy: bool = False
+    service: str, name: str, *, reads: bool = False, heavy: bool | Callable[[Json], bool] = False
 ) -> Callable[[Handler], Handler]:
     """Register a function as an API operation of a botocore service name.
 
     `reads`: it writes nothing; it is answered from a snapshot on the event loop's own thread and must be
-    quick. `heavy`: it reads a lot and runs on a worker thread instead.
+    quick. `heavy`: it reads a lot, always or of some requests, and runs on a worker thread then.
     """
+    is_heavy = heavy if callable(heavy) else _always if heavy else _never
 
     def register(handler: Handler) -> Handler:
         table = _REGISTRY.setdefault(service, {})
         if name in table and table[name].handler.__module__ != handler.__module__:
             raise TypeError(f"{service}:{name} is declared twice")
-        table[name] = Operation(service, name, handler, reads or heavy, heavy)
+        table[name] = Operation(service, name, handler, reads or bool(heavy), is_heavy)
         return handler
 
     return register
+
+
+def _always(request: Json) -> bool:
+    return True
+
+
+def _never(request: Json) -> bool:
+    return False
 
 
 def declared(service: str) -> dict[str, Operation]:

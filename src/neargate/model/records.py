@@ -44,12 +44,12 @@ class Entry:
 class LogEvent(NamedTuple):
     """One CloudWatch Logs event. Times are epoch milliseconds; `seq` is unique in the data directory.
 
-    `stream` is the key of its stream. A tuple, because a page has ten thousand of them.
+    `stream` is the key of its stream. A tuple, because a page has ten thousand of them; it sorts by time.
     """
 
+    timestamp: int
     seq: int
     stream: str
-    timestamp: int
     ingested: int
     message: str
 

@@ -108,7 +108,7 @@ class MotoServices:
             return self._answer(cx, service, name, request, lasting)
 
         reads = not lasting and f"{service}:{name}" not in _DELIVERING
-        return Operation(service, name, handler, reads=reads, heavy=reads)
+        return Operation(service, name, handler, reads=reads, heavy=lambda request: reads)
 
     # -- answering ------------------------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ class Dispatcher:
             _record_call(tx, caller, found)
             return found.handler(self.context(tx, caller, request_id), request)
 
-        if found.heavy:
+        if found.heavy(request):
             return await asyncio.to_thread(read)
         if found.reads:
             return read()

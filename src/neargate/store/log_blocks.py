@@ -10,6 +10,7 @@ more: `seq` behind the block's, and milliseconds behind its time of ingestion.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import json
 import sqlite3
@@ -17,6 +18,7 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 import attrs
 
@@ -66,7 +68,9 @@ Arrived = tuple[int, int, str]
 """Timestamp, time of ingestion, message."""
 
 _Row = tuple[int, int, str, int, str]
-"""LogEvent's members in the order that sorts them: timestamp, seq, stream, ingested, message."""
+"""A LogEvent as a plain tuple: timestamp, seq, stream, ingested, message."""
+
+_ALL = slice(None)
 
 
 @attrs.frozen
@@ -91,21 +95,23 @@ class _Block:
     ingested: int
     body: bytes
 
-    def rows(self, holding: bytes = b"") -> list[_Row]:
-        """Its events by time; none where none of them holds this piece of JSON text."""
-        text = _text(self.body)
-        if holding not in text:
+    def rows(self, holding: bytes = b"", part: slice = _ALL) -> list[_Row]:
+        """A part of its events, by time; none where none of them holds this piece of JSON text."""
+        if holding and holding not in _text(self.body):
             return []
-        columns = json.loads(text)
-        first, seq, stream, ingested = self.first, self.seq, self.stream, self.ingested
+        columns = _columns(self.body)
+        begin, end, _ = part.indices(len(columns[0]))
+        first, stream, ingested = self.first, self.stream, self.ingested
         if len(columns) == 2:
+            seqs = range(self.seq + begin, self.seq + end)
+            behind, messages = columns[0][begin:end], columns[1][begin:end]
             return [
-                (first + late, seq + n, stream, ingested, message)
-                for n, (late, message) in enumerate(zip(*columns, strict=True))
+                (first + late, seq, stream, ingested, message)
+                for late, seq, message in zip(behind, seqs, messages, strict=True)
             ]
         return [
-            (first + late, seq + further, stream, ingested + later, message)
-            for late, message, further, later in zip(*columns, strict=True)
+            (first + late, self.seq + further, stream, ingested + later, message)
+            for late, message, further, later in zip(*(column[begin:end] for column in columns), strict=True)
         ]
 
 
@@ -246,8 +252,12 @@ class LogBlocks:
         after: tuple[int, int] | None,
         newest_first: bool,
         holding: str = "",
+        most: int | None = None,
     ) -> Iterator[LogEvent]:
-        """As `model.records.Reader.scan_log_events` says: a block is read when its turn has come."""
+        """As `model.records.Reader.scan_log_events` says: a block is read when its turn has come.
+
+        `most` is a hint how many will be taken.
+        """
         lower, upper = start, end
         if after is not None and newest_first:
             upper = after[0] + 1 if upper is None else min(upper, after[0] + 1)
@@ -263,13 +273,13 @@ class LogBlocks:
             key=(lambda block: -block.last) if newest_first else (lambda block: block.first),
         )
         needle = json.dumps(holding, ensure_ascii=False)[1:-1].encode(errors="replace")
-        wanted = (
-            _Wanted(lower, upper, None, after, needle)
-            if newest_first
-            else _Wanted(lower, upper, after, None, needle)
-        )
-        for row in (_newest_first if newest_first else _oldest_first)(blocks, wanted):
-            yield LogEvent(row[1], row[2], row[0], row[3], row[4])
+        if newest_first:
+            part = _ALL if most is None or upper is not None else slice(-most, None)
+            rows = _newest_first(blocks, _Wanted(lower, upper, None, after, needle, part))
+        else:
+            part = _ALL if most is None or lower is not None else slice(most)
+            rows = _oldest_first(blocks, _Wanted(lower, upper, after, None, needle, part))
+        return map(LogEvent._make, rows)
 
     def _blocks(
         self, stream: _Stream, lower: int | None, upper: int | None, newest_first: bool
@@ -305,7 +315,7 @@ class LogBlocks:
             if block.stream:
                 found += [row for row in block.rows() if row[1] > after]
         found.sort(key=lambda row: row[1])
-        return [LogEvent(row[1], row[2], row[0], row[3], row[4]) for row in found[:limit]]
+        return [LogEvent._make(row) for row in found[:limit]]
 
     def last_seq(self) -> int:
         """The seq of the event that came last, 0 where none ever came."""
@@ -346,9 +356,11 @@ class _Wanted:
     after: tuple[int, int] | None
     before: tuple[int, int] | None
     holding: bytes
+    part: slice
+    """The part of each block that is enough."""
 
     def of(self, block: _Block) -> list[_Row]:
-        rows = block.rows(self.holding)
+        rows = block.rows(self.holding, self.part)
         begin = 0 if self.lower is None else bisect_left(rows, (self.lower,))
         if self.after is not None:
             begin = max(begin, bisect_left(rows, (self.after[0], self.after[1] + 1)))
@@ -413,6 +425,13 @@ def _size(events: Sequence[Arrived]) -> int:
 def _packed(*columns: list[int] | list[str]) -> bytes:
     text = json.dumps(columns, ensure_ascii=False, separators=(",", ":")).encode()
     return zlib.compress(text, 1) if len(text) > _COMPRESS_ABOVE else text
+
+
+@functools.lru_cache(maxsize=32)
+def _columns(body: bytes) -> list[list[Any]]:
+    """What is read again and again, mostly a stream's end, is decoded once. Nobody changes it."""
+    columns: list[list[Any]] = json.loads(_text(body))
+    return columns
 
 
 def _text(body: bytes) -> bytes:

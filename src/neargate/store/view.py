@@ -155,7 +155,9 @@ class SqlTx:
         limit: int = 10_000,
         newest_first: bool = False,
     ) -> list[LogEvent]:
-        found = self._log.events(streams, start=start, end=end, after=after, newest_first=newest_first)
+        found = self._log.events(
+            streams, start=start, end=end, after=after, newest_first=newest_first, most=limit
+        )
         return list(islice(found, limit))
 
     def scan_log_events(

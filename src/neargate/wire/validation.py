@@ -45,6 +45,7 @@ _ENFORCED: dict[tuple[str, str], dict[str, Any]] = {
     ("cloudformation", "TemplateBody"): {"max": 51200},
     ("cloudwatch", "StateValue"): {"enum": ["INSUFFICIENT_DATA", "ALARM", "OK"]},
     ("codepipeline", "ActionConfigurationValue"): {"max": 50000},
+    ("logs", "MetricNamespace"): {"pattern": "[^*$]*"},
     ("ecr", "RepositoryName"): {
         "pattern": r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
     },

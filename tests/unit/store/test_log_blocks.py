@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -123,7 +124,7 @@ def test_any_reading_is_that_of_a_plain_table(
         seq = log.last_seq() + 1
         log.add(key, [(time, 1, f"{seq} {n}") for n, time in enumerate(times)])
         order = sorted(range(len(times)), key=lambda n: times[n])
-        plain += [LogEvent(seq + place, key, times[n], 1, f"{seq} {n}") for place, n in enumerate(order)]
+        plain += [LogEvent(times[n], seq + place, key, 1, f"{seq} {n}") for place, n in enumerate(order)]
     if dropped is not None:
         log.drop("g\na", dropped)
         plain = [event for event in plain if event.stream != "g\na" or event.timestamp >= dropped]
@@ -145,6 +146,8 @@ def test_any_reading_is_that_of_a_plain_table(
         e.seq for e in plain if e.stream != "h\nc" and e.seq > 3
     )[:9]
     found = read(log, "g\na", "g\nb", "g\nnone", start=start, end=end, after=after, newest_first=newest_first)
+    few = log.events(["g\na", "g\nb"], start=start, end=end, after=after, newest_first=newest_first, most=3)
+    assert list(islice(few, 3)) == asked[:3]
     connection.close()
     assert found == asked
 

@@ -74,7 +74,10 @@ def describe_log_groups(cx: Context, request: Json) -> Json:
         and (wanted is None or group.name in wanted)
     )
     shown, token = page(groups, lambda group: group.name, request.get("nextToken"), request.get("limit", 50))
-    return {"logGroups": [_described(cx, group) for group in shown], "nextToken": token}
+    described = [_described(cx, group) for group in shown]
+    if pattern:  # the search behind it knows less of a group
+        described = [{**one, "storedBytes": None, "deletionProtectionEnabled": None} for one in described]
+    return {"logGroups": described, "nextToken": token}
 
 
 @operation("logs", "ListLogGroups", reads=True)

@@ -17,12 +17,14 @@ from neargate.services.logs.lookup import bad_token, decoded, encoded, invalid, 
 
 MAX_EVENTS = 10_000
 MAX_PAGE = 1_048_576
+_LONGEST_CHARACTER = 4  # bytes
+_QUICK = 500  # events that are read between two other requests
 _SCAN = 50_000  # events that one FilterLogEvents call looks at
 
 Position = tuple[int, int]
 
 
-@operation("logs", "GetLogEvents", heavy=True)
+@operation("logs", "GetLogEvents", heavy=lambda request: request.get("limit", MAX_EVENTS) > _QUICK)
 def get_log_events(cx: Context, request: Json) -> Json:
     """At either end the token that was given comes back: `aws logs` and the SDKs stop at that."""
     group = named_group(cx, request)
@@ -181,6 +183,8 @@ def _ends(events: list[LogEvent], forward: bool, after: Position | None) -> tupl
 def _fitting(events: list[LogEvent]) -> list[LogEvent]:
     """As many of the first events as a page of 1 MB holds, one at least."""
     room = MAX_PAGE
+    if sum(len(event.message) for event in events) * _LONGEST_CHARACTER + OVERHEAD * len(events) <= room:
+        return events
     for count, event in enumerate(events):
         room -= _size(event)
         if room < 0 and count:
@@ -189,4 +193,5 @@ def _fitting(events: list[LogEvent]) -> list[LogEvent]:
 
 
 def _size(event: LogEvent) -> int:
-    return len(event.message.encode()) + OVERHEAD
+    message = event.message
+    return (len(message) if message.isascii() else len(message.encode())) + OVERHEAD
