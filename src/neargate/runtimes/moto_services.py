@@ -266,7 +266,11 @@ class MotoServices:
                 endpoint_url=_endpoint(service, region),
                 aws_access_key_id=account,
                 aws_secret_access_key="moto",
-                config=Config(retries={"max_attempts": 0}, parameter_validation=False),
+                config=Config(
+                    retries={"max_attempts": 0},
+                    parameter_validation=False,
+                    ignore_configured_endpoint_urls=True,  # AWS_ENDPOINT_URL leads to this very server
+                ),
             )
             client.meta.events.register("before-send", _answered_by(self._stubber, account))
             self._clients[key] = client

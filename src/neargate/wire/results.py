@@ -61,10 +61,15 @@ def _structure(shape: Shape, value: Any) -> dict[str, Any]:
 
 def _all_plain(types: Mapping[str, type], items: Iterable[Any]) -> bool:
     """Whether nothing has to be changed in any of these structures. Pages of ten thousand pass here."""
-    return all(
-        type(item) is dict and all(type(value) is types.get(name) for name, value in item.items())
-        for item in items
-    )
+    fitting: tuple[Any, ...] = ()  # names and types of the item before: most are like it
+    for item in items:
+        if type(item) is not dict:
+            return False
+        made = (*item, *map(type, item.values()))
+        if made != fitting and not all(type(value) is types.get(name) for name, value in item.items()):
+            return False
+        fitting = made
+    return True
 
 
 def _at(step: str, shape: Shape, value: Any) -> Any:

@@ -32,6 +32,15 @@ def test_a_request_is_answered_in_plain_data() -> None:
         assert isinstance(key["CreationDate"], float)
 
 
+def test_a_server_started_where_clients_are_sent_to_it_does_not_ask_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after `eval "$(neargate env)"`. It would wait for its own answer for ever."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with cloud() as aws:
+        assert aws.call("sns", "ListTopics")["Topics"] == []
+
+
 def test_a_refusal_is_an_error_of_the_service() -> None:
     with cloud() as aws:
         with pytest.raises(AwsError) as refused:
