@@ -8,7 +8,7 @@ from uuid import uuid4
 import attrs
 import pytest
 
-from neargate.drivers.ecs.pull_failures import at_digest, cannot_pull, reason_of
+from neargate.drivers.ecs.failures import at_digest, cannot_pull, cannot_start, reason_of
 from neargate.model.ecs import ImageVersion
 from neargate.model.runtime import Credentials
 from tests.unit.drivers.ecs_world import EcsWorld, container, ecs_world
@@ -43,6 +43,25 @@ URL = "https://registry-1.docker.io/v2/library/web/manifests/1"
 )
 def test_an_engines_text_in_fargates_words(said: str, expected: str) -> None:
     assert reason_of("web:1", said) == expected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'runc: runc create failed: unable to start container process: exec: "x": executable file not found in $PATH: '
+        "OCI runtime attempted to invoke a command that was not found",
+        "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create "
+        'failed: unable to start container process: exec: "x": executable file not found in $PATH: unknown',
+    ],
+    ids=["podman", "docker"],
+)
+def test_a_command_that_is_not_there_in_fargates_words(said: str) -> None:
+    assert cannot_start(said) == (
+        "CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: failed "
+        "to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "
+        '"x": executable file not found in $PATH: unknown'
+    )
+    assert cannot_start("no space left").endswith("failed to create shim task: no space left")
 
 
 def test_fargate_tries_some_failures_more_often_than_others() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from neargate.drivers.ecs.pull_failures import registry_of
+from neargate.drivers.ecs.failures import registry_of
 from tests.unit.drivers.ecs_world import EcsWorld, container, ecs_world
 
 pytestmark = pytest.mark.anyio

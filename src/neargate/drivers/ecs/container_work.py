@@ -7,6 +7,7 @@ import asyncio
 import attrs
 
 from neargate.drivers.ecs.container_spec import container_spec, sandbox_name
+from neargate.drivers.ecs.failures import cannot_start
 from neargate.drivers.ecs.live import BUSY, OWNER_LABEL, READY, TASK_LABEL, LiveTask
 from neargate.drivers.ecs.log_pump import LogPump
 from neargate.drivers.ecs.network import TaskNetwork
@@ -88,9 +89,7 @@ class ContainerWork:
         try:
             await self.runtime.start(runtime_id)
         except StartFailed as error:
-            text = "failed to create new container runtime task: failed to create shim task"
-            reason = f"CannotStartContainerError: ResourceInitializationError: {text}: {error.reason}"
-            live.change(name, state="exited", failure=reason)
+            live.change(name, state="exited", failure=cannot_start(error.reason))
             return
         except NoSuchContainer:
             live.change(name, state="absent", vanished=True)

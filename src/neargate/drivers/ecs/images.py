@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from neargate.drivers.ecs import actors
+from neargate.drivers.ecs.failures import at_digest, cannot_pull, other_platform, reason_of, registry_of
 from neargate.drivers.ecs.live import BUSY, READY, LiveTask, failed
-from neargate.drivers.ecs.pull_failures import at_digest, cannot_pull, other_platform, reason_of, registry_of
 from neargate.drivers.ecs.reach import Reach
 from neargate.drivers.ecs.rights import ExecutionRights
 from neargate.drivers.ecs.task_environment import EnvironmentUnavailable, TaskEnvironment

@@ -1,4 +1,4 @@
-"""Why an image could not be had, in Fargate's words (facts 3.5). Pure."""
+"""Why an image could not be had, or a container not be started, in Fargate's words (facts 3.5). Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import re
 
 _ATTEMPTS = {"descriptor matching platform": 7, "i/o timeout": 5}
 """How often Fargate says that it tried, by what it met; everything else once."""
+
+_RUNC = re.compile(r"runc create failed: (?P<why>.*?)(: OCI [a-z].*|: unknown)?\Z", re.DOTALL)
+"""Podman puts `runc: ` before it and a sentence about the OCI runtime behind; Docker what containerd says."""
 
 _LIMIT = re.compile(r"toomanyrequests: .*")
 _DIAL = re.compile(r"dial tcp[^\n]*")
@@ -17,6 +20,16 @@ def cannot_pull(reason: str) -> str:
         return f"CannotPullContainerError: {reason}"
     attempts = next((count for text, count in _ATTEMPTS.items() if text in reason), 1)
     return f"CannotPullContainerError: pull image manifest has been retried {attempts} time(s): {reason}"
+
+
+def cannot_start(said: str) -> str:
+    """The stopped reason of a container whose program the engine could not run."""
+    found = _RUNC.search(said)
+    why = f"OCI runtime create failed: runc create failed: {found['why']}: unknown" if found else said
+    return (
+        "CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: failed "
+        f"to create shim task: {why}"
+    )
 
 
 def other_platform(architecture: str) -> str:
