@@ -1,11 +1,11 @@
-"""`python -m benchmarks [start|memory|stack|many|plan|requests|logs|balancer|all]`"""
+"""`python -m benchmarks [start|memory|stack|many|plan|tasks|simulation|requests|logs|balancer|all]`"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 
-from benchmarks import balancer, logs, many, planning, rates, stack, starting
+from benchmarks import balancer, logs, many, planning, rates, simulation, stack, starting, tasks
 from benchmarks.figures import Figure, machine, table
 
 MEASURES: dict[str, Callable[[], list[Figure]]] = {
@@ -14,6 +14,8 @@ MEASURES: dict[str, Callable[[], list[Figure]]] = {
     "stack": stack.measure,
     "many": many.measure,
     "plan": planning.measure,
+    "tasks": tasks.measure,
+    "simulation": simulation.measure,
     "requests": rates.measure,
     "logs": logs.measure,
     "balancer": balancer.measure,

@@ -18,6 +18,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -76,15 +77,7 @@ class Engine:
     def seconds_to_listen(self, cpus: float, memory_mib: int) -> float:
         """From the create call until the container's port listens. The container is removed again."""
         with _network_namespace() as pid:
-            body = {
-                "Image": IMAGE,
-                "HostConfig": {
-                    "NetworkMode": f"ns:/proc/{pid}/ns/net",
-                    "NanoCpus": round(cpus * 1e9),
-                    "Memory": memory_mib << 20,
-                    "MemorySwap": memory_mib << 20,
-                },
-            }
+            body = _container(pid, cpus, memory_mib)
             started = time.perf_counter()
             created = self.ask("POST", "containers/create", body)["Id"]
             try:
@@ -93,6 +86,49 @@ class Engine:
                 return time.perf_counter() - started
             finally:
                 self.ask("DELETE", f"containers/{created}", force="1")
+
+    def seconds_to_start(self, cpus: float, memory_mib: int) -> float:
+        """From the create call until the start is answered. The container is removed again."""
+        with _network_namespace() as pid:
+            started = time.perf_counter()
+            created = self._start(_container(pid, cpus, memory_mib))
+            seconds = time.perf_counter() - started
+            self.ask("DELETE", f"containers/{created}", force="1")
+            return seconds
+
+    def seconds_to_start_many(self, address: str, count: int, cpus: float, memory_mib: int) -> float:
+        """The same for so many at once, each over a connection of its own, until the last one is started."""
+        with contextlib.ExitStack() as stack:
+            pids = [stack.enter_context(_network_namespace()) for _ in range(count)]
+            engines = [stack.enter_context(contextlib.closing(Engine(address))) for _ in range(count)]
+            workers = stack.enter_context(ThreadPoolExecutor(count))
+            bodies = [_container(pid, cpus, memory_mib) for pid in pids]
+            started = time.perf_counter()
+            created = list(
+                workers.map(lambda pair: pair[0]._start(pair[1]), zip(engines, bodies, strict=True))
+            )
+            seconds = time.perf_counter() - started
+            for each in created:
+                self.ask("DELETE", f"containers/{each}", force="1")
+            return seconds
+
+    def _start(self, body: Any) -> str:
+        created: str = self.ask("POST", "containers/create", body)["Id"]
+        self.ask("POST", f"containers/{created}/start")
+        return created
+
+
+def _container(pid: int, cpus: float, memory_mib: int) -> dict[str, Any]:
+    """What the engine is asked for: a container in the network namespace of a process."""
+    return {
+        "Image": IMAGE,
+        "HostConfig": {
+            "NetworkMode": f"ns:/proc/{pid}/ns/net",
+            "NanoCpus": round(cpus * 1e9),
+            "Memory": memory_mib << 20,
+            "MemorySwap": memory_mib << 20,
+        },
+    }
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,11 +27,25 @@ _GROUP, _STREAM = "/benchmark", "web/app/0123456789abcdef"
 _WHERE = {"logGroupName": _GROUP, "logStreamName": _STREAM}
 _LINE = "GET /products/4711 HTTP/1.1 200 1532 a line as long as those of web servers are"
 _EVENTS = 1_000
+_DEFINITION = {
+    "family": "benchmark",
+    "cpu": "256",
+    "memory": "512",
+    "networkMode": "awsvpc",
+    "requiresCompatibilities": ["FARGATE"],
+    "containerDefinitions": [{"name": "app", "image": "no-such-image:1", "essential": True}],
+}
 _BEGUN = int(time.time() * 1000)
 
 OPERATIONS = {
     "sts get-caller-identity": Asked("sts", "GetCallerIdentity", b"arn:aws:iam::000000000000:root"),
     "ecs list-clusters": Asked("ecs", "ListClusters", b'"clusterArns"'),
+    "ecs describe-services": Asked("ecs", "DescribeServices", b'"desiredCount"', {"services": ["benchmark"]}),
+    "ecs describe-tasks": Asked("ecs", "DescribeTasks", b'"lastStatus"', {"tasks": ["{task}"]}),
+    "ecs list-tasks": Asked("ecs", "ListTasks", b'"taskArns"', {"desiredStatus": "STOPPED"}),
+    "ecs register-task-definition": Asked(
+        "ecs", "RegisterTaskDefinition", b'"taskDefinitionArn"', {**_DEFINITION, "family": "often"}
+    ),
     "logs put-log-events, one": Asked(
         "logs",
         "PutLogEvents",
@@ -61,10 +76,30 @@ def measure() -> list[Figure]:
     """A figure per operation: the median of the rounds' ratios."""
     with neargate() as ours, ministack() as theirs:
         ours.wait_for_engine()
+        names = {}
         for server in (ours, theirs):
             with Client(server) as client:
                 _fill(client)
-        return [_figure(name, ours, theirs) for name in OPERATIONS]
+                names[server] = _fill_ecs(client)
+        return [_figure(name, ours, theirs, names) for name in OPERATIONS]
+
+
+def _fill_ecs(client: Client) -> str:
+    """A service of no tasks in the default cluster, and a task that has stopped; its ARN."""
+    client.json("ecs", "CreateCluster")
+    client.json("ecs", "RegisterTaskDefinition", **_DEFINITION)
+    subnets = [found.text or "" for found in client.query("ec2", "DescribeSubnets").iter("subnetId")]
+    where = {
+        "taskDefinition": "benchmark",
+        "launchType": "FARGATE",
+        "networkConfiguration": {
+            "awsvpcConfiguration": {"subnets": subnets[:1], "assignPublicIp": "ENABLED"}
+        },
+    }
+    client.json("ecs", "CreateService", serviceName="benchmark", desiredCount=0, **where)
+    task: str = client.json("ecs", "RunTask", **where)["tasks"][0]["taskArn"]
+    client.json("ecs", "StopTask", task=task)
+    return task
 
 
 def _fill(client: Client) -> None:
@@ -79,15 +114,16 @@ def _fill(client: Client) -> None:
     client.json("logs", "PutLogEvents", **_WHERE, logEvents=events)
 
 
-def _figure(name: str, ours: Running, theirs: Running) -> Figure:
+def _figure(name: str, ours: Running, theirs: Running, tasks: dict[Running, str]) -> Figure:
     asked = OPERATIONS[name]
     requests = {}
     for server in (ours, theirs):
+        request = json.loads(json.dumps(asked.request).replace("{task}", tasks[server]))
         with Client(server) as client:
-            answer = client.ask(asked.service, asked.operation, asked.request)
+            answer = client.ask(asked.service, asked.operation, request)
         if asked.answered not in answer:
             raise RuntimeError(f"{server.name} answers {name} with {answer[:500]!r}")
-        requests[server] = signed(server, asked.service, asked.operation, asked.request).raw()
+        requests[server] = signed(server, asked.service, asked.operation, request).raw()
         load(server.port, requests[server], _WARM_UP)
     rounds = []
     for _ in range(_ROUNDS):

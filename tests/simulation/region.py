@@ -134,10 +134,16 @@ class LocalImages:
 class Region:
     """One account in one region, with a cluster and a role for tasks. Made inside a `virtual_time.run`."""
 
-    def __init__(self, seed: int, store: Callable[[VirtualClock], MemoryStore] = MemoryStore) -> None:
+    def __init__(
+        self,
+        seed: int,
+        store: Callable[[VirtualClock], MemoryStore] = MemoryStore,
+        engine: Callable[[World, random.Random], MemoryRuntime] = BusyEngine,
+    ) -> None:
         self.clock = VirtualClock(loop())
         self.chance = random.Random(seed)
         self.store = store(self.clock)
+        self._engine = engine
         self._directory = tempfile.TemporaryDirectory()
         self._path = Path(self._directory.name)
         blobs = BlobDirectory(self._path / "blobs")
@@ -161,7 +167,7 @@ class Region:
 
     async def start(self) -> None:
         """The drivers, on what is there."""
-        self.runtime = BusyEngine(self.world, self.chance)
+        self.runtime = self._engine(self.world, self.chance)
         fabric = MemoryFabric(OWNER, self.machine, make_socket=Door)
         await fabric.open()
         tasks = TaskDriver(

@@ -52,7 +52,9 @@ class TaskVolumes:
 
     async def remove(self, task: Task) -> None:
         """Remove the task's own volumes. EFS's stay."""
-        await asyncio.to_thread(shutil.rmtree, self.tasks / task.id, ignore_errors=True)
+        mine = self.tasks / task.id
+        if mine.exists():
+            await asyncio.to_thread(shutil.rmtree, mine, ignore_errors=True)
 
     async def _mounted(self, task: Task, efs: Json) -> Path:
         system = efs["fileSystemId"]
