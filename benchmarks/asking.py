@@ -80,12 +80,12 @@ class Client:
             raise RuntimeError(f"{service} {operation}: {response.status} {body.decode(errors='replace')}")
         return body
 
-    def json(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+    def json(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         """An operation of a JSON service."""
         answer: dict[str, Any] = json.loads(self.ask(service, operation, parameters) or b"{}")
         return answer
 
-    def query(self, service: str, operation: str, **parameters: str) -> ElementTree.Element:
+    def query(self, service: str, operation: str, /, **parameters: str) -> ElementTree.Element:
         """An operation of a query service; the answer's tags have no namespace."""
         root = ElementTree.fromstring(self.ask(service, operation, parameters))
         for element in root.iter():
