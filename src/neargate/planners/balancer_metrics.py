@@ -73,7 +73,7 @@ def figures(
             by_group.setdefault(target.group_key, []).append(target)
     for balancer in balancers.values():
         own = [one for one in traffic if one.balancer == balancer.key]
-        behind = [group for group in groups.values() if balancer.arn in group.load_balancers]
+        behind = [group for group in groups.values() if balancer.key in group.load_balancers]
         of_balancer: Dimensions = (("LoadBalancer", balancer.full_name),)
         registered = any(by_group.get(group.key) for group in behind)
         for figure in _of_requests(own, registered=registered):

@@ -21,7 +21,7 @@ GROUP = TargetGroup(
     port=80,
     vpc_id="v",
     health_check=HealthCheck(),
-    load_balancers=(BALANCER.arn,),
+    load_balancers=(BALANCER.key,),
     created=0,
 )
 
