@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from neargate.model.errors import AwsError
+from neargate.runtimes import moto_services
 from tests.unit.services.cloud import ACCOUNT, REGION, Cloud, cloud
 
 pytest.importorskip("moto")
@@ -125,6 +126,15 @@ def test_a_table_whose_stream_was_switched_off_takes_items(aws: Cloud) -> None:
     aws.call("dynamodb", "UpdateTable", TableName="items", StreamSpecification=off)
     aws.call("dynamodb", "PutItem", TableName="items", Item={"pk": {"S": "a"}, "sk": {"S": "b"}})
     assert aws.call("dynamodb", "DescribeTable", TableName="items")["Table"]["ItemCount"] == 1
+
+
+def test_moto_answers_in_this_process_whatever_endpoint_the_shell_names(
+    aws: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    moto_services._session.cache_clear()
+    assert aws.call("sns", "CreateTopic", Name="news")["TopicArn"].endswith(":news")
+    moto_services._session.cache_clear()
 
 
 def test_a_topic_gives_back_what_it_was_given(aws: Cloud) -> None:
