@@ -78,7 +78,9 @@ def _member_elements(error: AwsError, shape: Shape | None) -> str:
 
 def _xml(target: Target, error: AwsError, shape: Shape | None, status: int, request_id: str) -> HttpResponse:
     described = xml.element("Code", xml.text(_wire_code(error, shape)))
-    described += xml.element("Message", xml.text(error.message)) + _member_elements(error, shape)
+    if error.message:
+        described += xml.element("Message", xml.text(error.message))
+    described += _member_elements(error, shape)
     headers = {"Content-Type": "text/xml;charset=UTF-8", "x-amzn-RequestId": request_id}
     if target.protocol == "ec2":
         content = xml.element("Errors", xml.element("Error", described))
@@ -116,7 +118,8 @@ def _document(
     headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": name}
     if target.service and "awsQueryCompatible" in aws_models.metadata(target.service):
         headers["x-amzn-query-error"] = f"{_wire_code(error, shape)};{_fault(status)}"
-    body: Mapping[str, Any] = {"__type": name, message: error.message, **others}
+    said = {message: error.message} if error.message else {}
+    body: Mapping[str, Any] = {"__type": name, **said, **others}
     if target.protocol == "smithy-rpc-v2-cbor":
         from neargate.wire import cbor
 

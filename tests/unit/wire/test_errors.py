@@ -176,3 +176,11 @@ def test_text_that_xml_cannot_hold_is_replaced() -> None:
     error = AwsError("ValidationError", "bad \x00 \x1b text\r\n")
     response = wire.encode_error(Target("iam", "GetRole", "query"), error, "r")
     assert clients.raw("query", response, None)["Error"]["Message"] == "bad \ufffd \ufffd text\r\n"
+
+
+@pytest.mark.parametrize("protocol", ["query", "json"])
+def test_an_error_without_a_message_has_none(protocol: str) -> None:
+    target = Target("cloudwatch", "SetAlarmState", protocol, "1.0")
+    answer = wire.encode_error(target, AwsError("ResourceNotFound", "", status=404), "r")
+    assert b"essage" not in answer.body
+    assert answer.status == 404
