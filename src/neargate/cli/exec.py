@@ -122,8 +122,8 @@ def _next_step(cloud: Cloud, target: Target, refused: Refused) -> str:
     if refused.code == "TargetNotConnectedException":
         return (
             "The task role must allow ssmmessages:CreateControlChannel, ssmmessages:CreateDataChannel, "
-            "ssmmessages:OpenControlChannel and ssmmessages:OpenDataChannel, and the container must not have "
-            "readonlyRootFilesystem."
+            "ssmmessages:OpenControlChannel and ssmmessages:OpenDataChannel, the container must not have "
+            "readonlyRootFilesystem, and the task's subnet must lead out or to an endpoint of ssmmessages."
         )
     return ""
 

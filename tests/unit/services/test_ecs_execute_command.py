@@ -110,6 +110,27 @@ async def test_a_container_whose_files_cannot_be_written() -> None:
         assert await no(world) == ("TargetNotConnectedException", NOT_CONNECTED)
 
 
+async def test_a_subnet_without_a_way_to_session_manager() -> None:
+    async with exec_world() as world:
+        call = world.ecs.call
+        (table, *_) = (await call("DescribeRouteTables", "ec2"))["RouteTables"]
+        way_out = {"RouteTableId": table["RouteTableId"], "DestinationCidrBlock": "0.0.0.0/0"}
+        await call("DeleteRoute", "ec2", **way_out)
+        assert await no(world) == ("TargetNotConnectedException", NOT_CONNECTED)
+        (group, *_) = (await call("DescribeSecurityGroups", "ec2"))["SecurityGroups"]
+        await call(
+            "CreateVpcEndpoint",
+            "ec2",
+            VpcId=table["VpcId"],
+            VpcEndpointType="Interface",
+            ServiceName="com.amazonaws.us-east-1.ssmmessages",
+            SubnetIds=world.ecs.subnets[:1],
+            SecurityGroupIds=[group["GroupId"]],
+            PrivateDnsEnabled=True,
+        )
+        assert (await world.begin())["sessionId"].startswith("ecs-execute-command-")
+
+
 async def test_several_containers_want_a_name() -> None:
     async with exec_world() as world:
         two = await world.ecs.register(container("a"), container("b"), taskRoleArn=ROLE)

@@ -1,22 +1,14 @@
-"""Whether a task's network leads to what its start needs: registries, logs, secrets (facts 5.4).
+"""Whether a task's network leads to what its start needs: registries, logs, secrets.
 
-On AWS a task in a subnet without a way out waits for minutes and then stops. Here its packets would get out all the
-same, so the subnet's routes, the public address, VPC endpoints and the security groups' egress are asked instead.
+On AWS a task in a subnet without a way out waits for minutes and then stops; here it is told at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from neargate.drivers.ecs import actors
-from neargate.model.ec2 import ANYWHERE, Route, RouteTable, SecurityGroup, Subnet
-from neargate.model.ec2_edges import NatGateway, VpcEndpoint
-from neargate.model.ecs import Task, TaskAttachment
-from neargate.model.operations import Context
+from neargate.model.ecs import Task
 from neargate.services.dispatch import Dispatcher
-from neargate.services.ec2.estate import everything, find
-
-_HTTPS = 443
+from neargate.services.ec2.reach import reaches
 
 
 class Reach:
@@ -32,68 +24,12 @@ class Reach:
     def service(self, task: Task, *names: str) -> bool:
         """True where AWS's services of these names (`ecr.api`, `logs`) are reached, over the way out or endpoints."""
         caller = actors.scheduler(task.account, task.region)
+        request = {
+            "SubnetId": task.attachment.subnet,
+            "GroupIds": list(task.attachment.groups),
+            "PublicIp": task.attachment.public_ip,
+            "Services": list(names),
+        }
         return self._dispatcher.store.read(
-            lambda view: _reaches(self._dispatcher.context(view, caller), task.attachment, names)  # type: ignore[arg-type]
+            lambda view: bool(reaches(self._dispatcher.context(view, caller), request)["Reached"])  # type: ignore[arg-type]
         )
-
-
-def _reaches(cx: Context, place: TaskAttachment, services: Iterable[str]) -> bool:
-    subnet = find(cx, Subnet, place.subnet)
-    if subnet is None:
-        return True  # it has gone; whoever needs it will say so
-    if subnet.adopted:
-        return True  # a real account's subnet, whose routes nobody knows here
-    if not _lets_https_out(cx, place.groups):
-        return False
-    table = _table_of(cx, subnet)
-    if table is not None and _leads_out(cx, table, place.public_ip):
-        return True
-    wanted = [f"com.amazonaws.{cx.region}.{name}" for name in services]
-    return bool(wanted) and all(_has_endpoint(cx, subnet, table, name) for name in wanted)
-
-
-def _lets_https_out(cx: Context, group_ids: Iterable[str]) -> bool:
-    """A VPC's default group, which a task without groups gets, is asked only where it is named."""
-    groups = [find(cx, SecurityGroup, group_id) for group_id in group_ids]
-    if not groups:
-        return True
-    rules = [rule for group in groups if group is not None for rule in group.rules if rule.egress]
-    return any(
-        rule.protocol == "-1" or (rule.protocol in ("tcp", "6") and rule.from_port <= _HTTPS <= rule.to_port)
-        for rule in rules
-    )
-
-
-def _table_of(cx: Context, subnet: Subnet) -> RouteTable | None:
-    tables = [table for table in everything(cx, RouteTable) if table.vpc_id == subnet.vpc_id]
-    for table in tables:
-        if any(association.subnet_id == subnet.id for association in table.associations):
-            return table
-    return next((table for table in tables if table.main), None)
-
-
-def _leads_out(cx: Context, table: RouteTable, public_ip: bool) -> bool:
-    return any(_carries(cx, route, public_ip) for route in table.routes if route.destination == ANYWHERE)
-
-
-def _carries(cx: Context, route: Route, public_ip: bool) -> bool:
-    """An internet gateway serves public addresses only; what leads to other networks is taken to lead on."""
-    kind = route.gateway.partition("-")[0]
-    if kind == "igw":
-        return public_ip
-    if kind == "nat":
-        gateway = find(cx, NatGateway, route.gateway)
-        return gateway is not None and gateway.connectivity == "public" and gateway.failure is None
-    return kind not in ("local", "blackhole")
-
-
-def _has_endpoint(cx: Context, subnet: Subnet, table: RouteTable | None, service: str) -> bool:
-    for endpoint in everything(cx, VpcEndpoint):
-        if endpoint.vpc_id != subnet.vpc_id or endpoint.service != service:
-            continue
-        if endpoint.type == "Gateway":
-            if table is not None and table.id in endpoint.route_table_ids:
-                return True
-        elif endpoint.private_dns:
-            return True
-    return False

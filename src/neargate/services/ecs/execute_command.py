@@ -94,7 +94,7 @@ def _check_connected(cx: Context, task: Task, container: TaskContainer) -> None:
     """Raises TargetNotConnectedException where AWS's agent could not have reached Session Manager."""
     definition = cx.tx.get(TaskDefinition, definition_key_of(task.task_definition))
     read_only = definition is not None and definition.container(container.name).get("readonlyRootFilesystem")
-    if read_only or not _may_open_channels(cx, task):
+    if read_only or not _may_open_channels(cx, task) or not _reaches_session_manager(cx, task):
         raise AwsError(
             "TargetNotConnectedException",
             "The execute command failed due to an internal error. Try again later.",
@@ -126,6 +126,18 @@ def _may_open_channels(cx: Context, task: Task) -> bool:
             raise
         return False
     return all(result["EvalDecision"] == "allowed" for result in answer["EvaluationResults"])
+
+
+def _reaches_session_manager(cx: Context, task: Task) -> bool:
+    """Whether the task's subnet leads to ssmmessages: a way out, or its VPC endpoint."""
+    place = task.attachment
+    request = {
+        "SubnetId": place.subnet,
+        "GroupIds": list(place.groups),
+        "PublicIp": place.public_ip,
+        "Services": ["ssmmessages"],
+    }
+    return bool(cx.invoke("ec2.reach", "Reaches", request)["Reached"])
 
 
 def _check_limit(cx: Context, target: str) -> None:
