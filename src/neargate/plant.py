@@ -210,7 +210,7 @@ class Plant:
             file_systems=self.data.file_systems,
         )
 
-        sessions = ExecSessions(self.store, self.dispatcher, self.clock, runtime)
+        sessions = ExecSessions(self.store, self.dispatcher, self.clock, runtime, fabric)
         await sessions.end_all()
         channels = self.front.websockets = DataChannels(sessions, self.store, self.clock, self.ids)
         try:

@@ -71,6 +71,23 @@ async def test_a_restarted_server_listens_again(linux: LinuxRig) -> None:
         await link_local.close()
 
 
+async def test_a_connection_from_inside_reaches_the_task_s_own_loopback(linux: LinuxRig) -> None:
+    fabric = linux.fabric()
+    task, other = linux.namespace(), linux.namespace()
+    listener = await fabric.listener(task, LINK_LOCAL_ADDRESS, 5432)
+    listener.setblocking(True)
+    client = await fabric.connected(task, LINK_LOCAL_ADDRESS, 5432)
+    accepted, _ = await asyncio.to_thread(listener.accept)
+    accepted.sendall(b"hello")
+    assert await asyncio.get_running_loop().sock_recv(client, 5) == b"hello"
+    with pytest.raises(ConnectionRefusedError):
+        await fabric.connected(task, "127.0.0.1", 5433)
+    with pytest.raises(OSError, match=r"unreachable|refused"):
+        await fabric.connected(other, LINK_LOCAL_ADDRESS, 5432)
+    for each in (listener, client, accepted):
+        each.close()
+
+
 RESOLVER = "10.79.0.2"
 
 

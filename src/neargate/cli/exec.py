@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from neargate.cli.session import Outcome, SessionClient
 
 _READ = 1024
-_TRIES = 5  # to come back to a session whose connection was lost
+_TRIES = 8  # to come back to a session whose connection was lost
+_LONGEST_PAUSE = 2.0
 _OPTIONS = ("-c", "--container")
 
 
@@ -156,7 +157,7 @@ async def _connected(cloud: Cloud, client: SessionClient, session: Json) -> Outc
             async with _websocket(url, cloud.local) as connection:
                 return await client.run(connection, token)
         except Lost:
-            await asyncio.sleep(0.1 * 2**attempt)
+            await asyncio.sleep(min(0.1 * 2**attempt, _LONGEST_PAUSE))
         try:
             again = await asyncio.to_thread(
                 cloud.call, "ssm", "ResumeSession", SessionId=session["sessionId"]

@@ -138,6 +138,17 @@ def listening(namespace: int, address: str, port: int) -> socket.socket:
     return inside(namespace, listen)
 
 
+def client(namespace: int) -> socket.socket:
+    """A non-blocking TCP socket in the namespace, not connected yet."""
+
+    def make() -> socket.socket:
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        made.setblocking(False)
+        return made
+
+    return inside(namespace, make)
+
+
 def name_sockets(namespace: int, address: str) -> tuple[socket.socket, socket.socket]:
     """Non-blocking sockets at port 53 in the namespace: of datagrams, and listening. Raises `AddressInUse`."""
 

@@ -67,6 +67,19 @@ class LinuxFabric:
 
         return (await self._sockets(listen))[0]
 
+    async def connected(self, netns_path: str, address: str, port: int) -> socket:
+        def make() -> tuple[socket, ...]:
+            with opened(netns_path) as namespace:
+                return (links.client(namespace),)
+
+        (made,) = await self._sockets(make)
+        try:
+            await asyncio.get_running_loop().sock_connect(made, (address, port))
+        except BaseException:
+            made.close()
+            raise
+        return made
+
     async def name_sockets(self, netns_path: str, address: str) -> tuple[socket, socket]:
         def bind() -> tuple[socket, ...]:
             with opened(netns_path) as namespace:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import ipaddress
+import os
 from collections.abc import Callable
 from socket import AF_INET, SOCK_DGRAM, SOCK_STREAM, SocketKind, socket
 from typing import Any
@@ -156,6 +159,17 @@ class MemoryFabric:
         listener.listen(128)
         self._listeners[netns_path, address, port] = listener
         return listener
+
+    async def connected(self, netns_path: str, address: str, port: int) -> Any:
+        """As in the port; only what `listener` made listens."""
+        self._check_namespace(netns_path)
+        listener = self._listeners.get((netns_path, address, port))
+        if listener is None or listener.fileno() == -1:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        made = socket(AF_INET, SOCK_STREAM)
+        made.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(made, listener.getsockname())
+        return made
 
     async def name_sockets(self, netns_path: str, address: str) -> tuple[Any, Any]:
         """As in the port, each on a port of the machine's loopback that the kernel picks."""

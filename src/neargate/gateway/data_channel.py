@@ -6,6 +6,8 @@ The client opens it with a JSON message that holds the session's token; from the
 Neargate's own command line says more in its opening message: `"Neargate": {"terminal": false}`. It gets the exit code,
 and without a terminal what AWS's agent does for non-interactive commands: a handshake, and standard error apart.
 
+A session with a port instead of a command streams the bytes of one TCP connection after the other.
+
 A lost connection leaves the command running for a while: the client comes back with a new token (ResumeSession), and
 hears what it has not acknowledged.
 """
@@ -31,8 +33,8 @@ from neargate.model.ssm_sessions import Session
 
 log = structlog.get_logger()
 
-AGENT_VERSION = "3.3.40.0"
-"""What the handshake says: an agent of which every client knows what it can."""
+AGENT_VERSION = "3.0.161.0"
+"""What the handshake says: an agent that knows how to end a session, and forwards one connection at a time."""
 
 OPENS_WITHIN = 30.0
 """Seconds for the opening message."""
@@ -93,6 +95,8 @@ class DataChannels:
         known = self._channels.get(session_id)
         if known is not None:
             return known
+        if session.port:
+            opening = attrs.evolve(opening, terminal=False, own=False)
         terminal = await self._sessions.begin(session, tty=opening.terminal)
         if session_id in self._channels:  # somebody else with the same token was quicker
             await terminal.close()
@@ -186,7 +190,7 @@ class Channel:
         if self._tty:
             self._ready.set()
         elif not self._ready.is_set() and not len(self._outgoing):
-            self._stream(PayloadType.HANDSHAKE_REQUEST, json.dumps(_handshake()).encode())
+            self._stream(PayloadType.HANDSHAKE_REQUEST, json.dumps(_handshake(self._session)).encode())
 
     def disconnect(self, send: Send) -> None:
         """The connection is gone. The command runs on for a while."""
@@ -349,15 +353,12 @@ class Channel:
             await send({"type": "websocket.close", "code": 1000})
 
 
-def _handshake() -> dict[str, Any]:
+def _handshake(session: Session) -> dict[str, Any]:
+    kind = "Port" if session.port else "NonInteractiveCommands"
+    parameters = {"SessionType": kind, "Properties": session.properties}
     return {
         "AgentVersion": AGENT_VERSION,
-        "RequestedClientActions": [
-            {
-                "ActionType": "SessionType",
-                "ActionParameters": {"SessionType": "NonInteractiveCommands", "Properties": {}},
-            }
-        ],
+        "RequestedClientActions": [{"ActionType": "SessionType", "ActionParameters": parameters}],
     }
 
 

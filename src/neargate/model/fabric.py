@@ -171,6 +171,11 @@ class Fabric(Protocol):
         """
         ...
 
+    async def connected(self, netns_path: str, address: str, port: int) -> Any:
+        """A connected, non-blocking TCP `socket.socket` that speaks from inside the namespace: 127.0.0.1 is its
+        own loopback. The caller closes it. Raises `NoSuchNamespace`, `OSError` where nobody answers."""
+        ...
+
     async def name_sockets(self, netns_path: str, address: str) -> tuple[Any, Any]:
         """Two non-blocking `socket.socket`s at address:53 inside the namespace: one of UDP, and a listening one.
 

@@ -6,6 +6,8 @@ from typing import ClassVar
 
 import attrs
 
+from neargate.model.records import Json
+
 ECS_DOCUMENT = "AmazonECS-ExecuteInteractiveCommand"
 """The document of AWS's that ExecuteCommand starts its sessions with."""
 
@@ -20,8 +22,10 @@ HISTORY = 30 * 86400.0
 class Session:
     """A session. `target` is `ecs:CLUSTER_TASK_RUNTIMEID`; `token` opens its data channel.
 
-    `cluster`, `task` and `container` name the container; `command` is one string, as it was given. The transcript
-    goes to `log_group` or to `bucket` under `prefix` where they are named, with the rights of the task's role.
+    `cluster`, `task` and `container` name the container. `command` is one string, as it was given; where `port` is set,
+    that port of `host`, or of the task's own loopback, is forwarded instead, and `properties` is what the client is
+    told of it. A command's transcript goes to `log_group` or to `bucket` under `prefix` where they are named, with the
+    rights of the task's role.
     """
 
     KIND: ClassVar[str] = "ssm.session"
@@ -43,6 +47,9 @@ class Session:
     log_group: str = ""
     bucket: str = ""
     prefix: str = ""
+    port: int = 0
+    host: str = ""
+    properties: Json = attrs.field(factory=dict)
 
     @property
     def key(self) -> str:

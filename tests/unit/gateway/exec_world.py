@@ -93,6 +93,7 @@ class ExecWorld:
 
     ecs: EcsWorld
     channels: DataChannels
+    sessions: ExecSessions
     arn: str
 
     async def begin(self, command: str = "cat", **members: Any) -> dict[str, Any]:
@@ -157,9 +158,11 @@ async def exec_world(*statements: dict[str, Any], **definition: Any) -> AsyncIte
         wanted = await ecs.register(container(**definition), taskRoleArn=ROLE)
         arn = await ecs.run_task(wanted, enableExecuteCommand=True)
         await ecs.until_status(arn, "RUNNING")
-        sessions = ExecSessions(ecs.store, ecs.dispatcher, ecs.clock, MemoryRuntime(ecs.containers))
+        sessions = ExecSessions(
+            ecs.store, ecs.dispatcher, ecs.clock, MemoryRuntime(ecs.containers), ecs.fabric
+        )
         channels = DataChannels(sessions, ecs.store, ecs.clock, SystemIds())
         try:
-            yield ExecWorld(ecs, channels, arn)
+            yield ExecWorld(ecs, channels, sessions, arn)
         finally:
             await channels.close()

@@ -12,6 +12,7 @@ from neargate.data_channel import message as wire
 from neargate.data_channel.message import Message, PayloadType
 from neargate.data_channel.sequence import Outgoing
 from neargate.drivers.ecs.exec_sessions import engine_refusal, start_error
+from neargate.model.errors import AwsError
 from tests.unit.gateway.exec_world import CHANNELS, LOGS, ExecWorld, Talk, Websocket, exec_world
 
 pytestmark = pytest.mark.anyio
@@ -189,6 +190,18 @@ async def test_a_session_can_be_terminated_and_is_listed() -> None:
         assert "TokenValue" not in again
 
 
+async def test_a_restart_ends_what_was_open_and_keeps_what_nobody_has_opened_yet() -> None:
+    async with exec_world() as world:
+        talk, session = Talk.new(terminal=True), await world.begin()
+        running = asyncio.ensure_future(talk.run(world, session))
+        await talk.until(b"ready")
+        waiting = await world.begin("size")
+        await world.sessions.end_all()  # as a server does before it takes websockets
+        listed = await world.ecs.call("DescribeSessions", "ssm", State="Active")
+        assert [each["SessionId"] for each in listed["Sessions"]] == [waiting["sessionId"]]
+        assert await running == Outcome()
+
+
 async def test_a_session_ends_with_its_container() -> None:
     async with exec_world() as world:
         talk = Talk.new(terminal=True)
@@ -237,3 +250,92 @@ async def test_a_role_that_may_not_write_logs_loses_the_transcript_only() -> Non
     async with exec_world(CHANNELS, logConfiguration={"logDriver": "awslogs", "options": options}) as world:
         with pytest.raises(Exception, match="The specified log stream does not exist"):
             await transcript(world)
+
+
+async def forwarded(world: ExecWorld, document: str, **parameters: str) -> dict[str, str]:
+    """A session that forwards a port of the task's."""
+    (container,) = (await world.ecs.task(world.arn))["containers"]
+    answer = await world.ecs.call(
+        "StartSession",
+        "ssm",
+        Target=f"ecs:c_{world.arn.rsplit('/', 1)[-1]}_{container['runtimeId']}",
+        DocumentName=document,
+        Parameters={name: [value] for name, value in parameters.items()},
+    )
+    return {"sessionId": answer["SessionId"], "tokenValue": answer["TokenValue"]}
+
+
+async def shaken(socket: Websocket, outgoing: Outgoing) -> dict[str, object]:
+    """The handshake of a port session, as the plugin goes through it; what it was told of the port."""
+    request = await socket.message()
+    await acknowledge(socket, request)
+    (action,) = request.document()["RequestedClientActions"]
+    assert action["ActionParameters"]["SessionType"] == "Port"
+    response = outgoing.number(PayloadType.HANDSHAKE_RESPONSE, b"{}", ID, 0.0)
+    await socket.send(response.encode())
+    while (message := await socket.message()).payload_type != PayloadType.HANDSHAKE_COMPLETE:
+        pass
+    await acknowledge(socket, message)
+    return dict(action["ActionParameters"]["Properties"])
+
+
+async def test_a_forwarded_port_takes_one_connection_after_the_other() -> None:
+    async with exec_world() as world:
+        (sandbox,) = [sandbox for _, sandbox in world.ecs.containers.sandboxes.values()]
+        listener = await world.ecs.fabric.listener(sandbox.netns, "127.0.0.1", 5432)
+        greeted = 0
+
+        async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal greeted
+            greeted += 1
+            writer.write(f"hello {greeted}: ".encode() + (await reader.readexactly(3)).upper())
+            writer.close()
+
+        server = await asyncio.start_server(greet, sock=listener)
+        session = await forwarded(
+            world, "AWS-StartPortForwardingSession", portNumber="5432", localPortNumber="15432"
+        )
+        socket, outgoing = await world.opened(session), Outgoing(wire.INPUT)
+        assert await shaken(socket, outgoing) == {
+            "portNumber": "5432",
+            "localPortNumber": "15432",
+            "type": "LocalPortForwarding",
+        }
+
+        async def answer_to(text: bytes) -> bytes:
+            await socket.send(outgoing.number(PayloadType.OUTPUT, text, ID, 0.0).encode())
+            async with asyncio.timeout(5):
+                while (message := await socket.message()).type != wire.OUTPUT:
+                    pass
+            await acknowledge(socket, message)
+            return message.payload
+
+        assert await answer_to(b"one") == b"hello 1: ONE"
+        ended = wire.flag_payload(wire.Flag.DISCONNECT_TO_PORT)
+        await socket.send(outgoing.number(PayloadType.FLAG, ended, ID, 0.0).encode())
+        assert await answer_to(b"two") == b"hello 2: TWO"
+        end = wire.flag_payload(wire.Flag.TERMINATE_SESSION)
+        await socket.send(outgoing.number(PayloadType.FLAG, end, ID, 0.0).encode())
+        _, closed = await everything(socket)
+        assert closed.document()["Output"] == ""
+        server.close()
+
+
+async def test_a_port_on_which_nothing_listens() -> None:
+    async with exec_world() as world:
+        session = await forwarded(world, "AWS-StartPortForwardingSession", portNumber="81")
+        socket = await world.opened(session)
+        assert (await refused(world, socket)).startswith("Unable to connect to specified port: ")
+        assert (await world.ecs.call("DescribeSessions", "ssm", State="Active"))["Sessions"] == []
+
+
+async def test_what_is_no_port_or_host_is_refused() -> None:
+    async with exec_world() as world:
+        with pytest.raises(AwsError, match=r"portNumber 70000 is no port\."):
+            await forwarded(world, "AWS-StartPortForwardingSession", portNumber="70000")
+        with pytest.raises(AwsError, match=r"needs the parameter host\."):
+            await forwarded(world, "AWS-StartPortForwardingSessionToRemoteHost", portNumber="80")
+        with pytest.raises(
+            AwsError, match="ssm:StartSession DocumentName AWS-StartSSHSession is not implemented"
+        ):
+            await forwarded(world, "AWS-StartSSHSession", portNumber="22")

@@ -13,9 +13,12 @@ from collections.abc import Callable
 import attrs
 import structlog
 
+from neargate.drivers.ecs.forwarded_port import ForwardedPort
+from neargate.drivers.ecs.live import TASK_LABEL
 from neargate.drivers.ecs.task_rights import TaskRights
-from neargate.model.ecs import Task
+from neargate.model.ecs import Task, TaskContainer
 from neargate.model.errors import AwsError
+from neargate.model.fabric import Fabric, FabricFailure
 from neargate.model.ports import Clock, Store
 from neargate.model.records import Json, Tx
 from neargate.model.runtime import NoSuchContainer, Runtime, RuntimeFailure, StartFailed, Terminal
@@ -41,23 +44,26 @@ class Refused(Exception):
 class ExecSessions:
     """Opens the terminals of recorded sessions."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher, clock: Clock, runtime: Runtime) -> None:
+    def __init__(
+        self, store: Store, dispatcher: Dispatcher, clock: Clock, runtime: Runtime, fabric: Fabric
+    ) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._clock = clock
         self._runtime = runtime
+        self._fabric = fabric
         self._rights = TaskRights(dispatcher)
 
     async def end_all(self) -> None:
-        """At a start: what a former server had open is over."""
+        """At a start: what a former server had open is over. One that nobody has opened yet may still be."""
         now = self._clock.now()
 
         def write(tx: Tx) -> None:
             for session in tx.scan(Session):
-                if session.ended is None:
+                if _open(session):
                     tx.put(attrs.evolve(session, ended=now))
 
-        if self._store.read(lambda view: any(s.ended is None for s in view.scan(Session))):
+        if self._store.read(lambda view: any(map(_open, view.scan(Session)))):
             await self._store.write(write)
 
     def check(self, session_id: str, token: str) -> Session:
@@ -74,17 +80,31 @@ class ExecSessions:
         return session is None or session.ended is not None
 
     async def begin(self, session: Session, *, tty: bool) -> Terminal:
-        """Run the session's command in its container. Raises Refused."""
+        """Run the session's command in its container, or reach its port. Raises Refused; the session is over then."""
+        try:
+            terminal = await self._terminal(session, tty=tty)
+        except Refused:
+            await self._update(session.id, lambda now, known: attrs.evolve(known, ended=now))
+            raise
+        await self._update(session.id, lambda now, known: attrs.evolve(known, connected=now))
+        return terminal
+
+    async def _terminal(self, session: Session, *, tty: bool) -> Terminal:
         task = self._store.read(lambda view: view.get(Task, session.task_key))
         container = next((c for c in task.containers if c.name == session.container), None) if task else None
         if container is None or container.status != "RUNNING":
             raise Refused(f"The container {session.container} does not run any more.")
+        if session.port:
+            return await self._forwarded(session)
+        return await self._command(session, container, tty=tty)
+
+    async def _command(self, session: Session, container: TaskContainer, *, tty: bool) -> Terminal:
         try:
             argv = tuple(shlex.split(session.command))
         except ValueError as error:
             raise Refused(f"Unable to start command: Failed to parse commands input: {error}") from error
         try:
-            terminal = await self._runtime.attach(
+            return await self._runtime.attach(
                 container.runtime_id,
                 argv,
                 tty=tty,
@@ -97,7 +117,18 @@ class ExecSessions:
             raise Refused(f"The container {session.container} does not run any more.") from error
         except RuntimeFailure as error:
             raise Refused(str(error)) from error
-        await self._update(session.id, lambda now, known: attrs.evolve(known, connected=now))
+
+    async def _forwarded(self, session: Session) -> Terminal:
+        """Connections to a port, out of the task's own network namespace, as AWS's agent makes them."""
+        arn = f"arn:aws:ecs:{session.region}:{session.account}:task/{session.cluster}/{session.task}"
+        sandboxes = await self._runtime.list_sandboxes({TASK_LABEL: arn})
+        if not sandboxes:
+            raise Refused(f"The task {session.task} has no network any more.")
+        terminal = ForwardedPort(self._fabric, sandboxes[0].netns, session.host, session.port)
+        try:
+            await terminal.connect()
+        except (OSError, FabricFailure) as error:
+            raise Refused(f"Unable to connect to specified port: {error}") from error
         return terminal
 
     async def finish(self, session: Session, transcript: bytes) -> None:
@@ -141,6 +172,10 @@ class ExecSessions:
                 tx.put(change(now, session))
 
         await self._store.write(write)
+
+
+def _open(session: Session) -> bool:
+    return session.connected is not None and session.ended is None
 
 
 def unable(text: str) -> str:

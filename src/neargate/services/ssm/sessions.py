@@ -1,6 +1,6 @@
 """Session Manager: sessions with the containers of Fargate tasks. The data channel itself is the gateway's.
 
-Only targets `ecs:CLUSTER_TASK_RUNTIMEID` are there, and of the documents those that run a command.
+Only targets `ecs:CLUSTER_TASK_RUNTIMEID` are there, and of the documents those that run a command or forward a port.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from neargate.model.ssm_sessions import ECS_DOCUMENT, HISTORY, Session
 _SHELL = "sh"
 _TAKES_COMMAND = (ECS_DOCUMENT, "AWS-StartInteractiveCommand")
 _SHELL_DOCUMENT = "SSM-SessionManagerRunShell"
+_TO_REMOTE_HOST = "AWS-StartPortForwardingSessionToRemoteHost"
+_FORWARDING = ("AWS-StartPortForwardingSession", _TO_REMOTE_HOST)
 _HEX = "0123456789abcdef"
 _PAGE = 200
 
@@ -35,10 +37,9 @@ def start_session(cx: Context, request: Json) -> Json:
         token=cx.ids.hex(128),
         created=cx.now,
         document=document,
-        command=_command(document, request.get("Parameters") or {}),
         reason=request.get("Reason") or "",
         **place,
-        **_transcript(request.get("Parameters") or {}),
+        **_work(document, request.get("Parameters") or {}),
     )
     _forget_history(cx)
     cx.tx.put(session)
@@ -70,28 +71,37 @@ def _container(cx: Context, target: str) -> dict[str, Any]:
     raise missing
 
 
-def _command(document: str, parameters: Json) -> str:
+def _work(document: str, parameters: Json) -> dict[str, Any]:
+    """What the session does, as members of a Session. Parameters are lists of texts."""
+    values = {name: str(given[0]) for name, given in parameters.items() if given}
+    if document in _FORWARDING:
+        return _forwarded(document, values)
     if document == _SHELL_DOCUMENT:
-        return _SHELL
+        return {"command": _SHELL}
     if document not in _TAKES_COMMAND:
         raise not_implemented(f"ssm:StartSession DocumentName {document}", "ssm")
-    command = (parameters.get("command") or [""])[0]
+    command = values.get("command", "")
     if not command.strip():
-        raise AwsError(
-            "InvalidParameters", f"The document {document} needs the parameter command.", status=400
-        )
-    return str(command)
-
-
-def _transcript(parameters: Json) -> dict[str, Any]:
-    def one(name: str) -> str:
-        return str((parameters.get(name) or [""])[0])
-
+        raise AwsError("InvalidParameters", f"The document {document} needs the parameter command.")
     return {
-        "log_group": one("cloudWatchLogGroup"),
-        "bucket": one("s3BucketName"),
-        "prefix": one("s3KeyPrefix"),
+        "command": command,
+        "log_group": values.get("cloudWatchLogGroup", ""),
+        "bucket": values.get("s3BucketName", ""),
+        "prefix": values.get("s3KeyPrefix", ""),
     }
+
+
+def _forwarded(document: str, values: dict[str, str]) -> dict[str, Any]:
+    port, host = values.get("portNumber", "80"), values.get("host", "")
+    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise AwsError("InvalidParameters", f"portNumber {port} is no port.")
+    if document == _TO_REMOTE_HOST and not host:
+        raise AwsError("InvalidParameters", f"The document {document} needs the parameter host.")
+    properties = {"portNumber": port, "type": "LocalPortForwarding"}
+    for name in ("localPortNumber", "host"):
+        if name in values:
+            properties[name] = values[name]
+    return {"command": "", "port": int(port), "host": host, "properties": properties}
 
 
 def _opened(cx: Context, session: Session) -> Json:
