@@ -65,7 +65,7 @@ def _note_healthy(deployment: Deployment, tasks: Sequence[Task], resets: bool) -
 
 
 def _note_end(deployment: Deployment, task: Task, now: float, pace: str) -> Deployment:
-    if task.stop_code in ("UserInitiated", "ServiceSchedulerInitiated"):
+    if task.stop_code in ("UserInitiated", "ServiceSchedulerInitiated", "SpotInterruption"):
         return deployment
     first_of_wave = task.created >= deployment.retry_at
     if task.started is None:

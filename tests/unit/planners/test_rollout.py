@@ -179,6 +179,20 @@ def test_launches_that_fail_are_tried_again_with_growing_pauses_and_an_event() -
     assert pause(30, "aws") == 900
 
 
+def test_a_spot_interruption_is_nobody_s_failure() -> None:
+    """Its replacement does not wait, and the circuit breaker does not count it."""
+    world = World(service(1, circuit_breaker={"enable": True, "rollback": False}))
+    world.plan()
+    for _ in range(5):
+        world.change(
+            next(iter(world.tasks)), desired_status="STOPPED", stop_code="SpotInterruption", status="STOPPED"
+        )
+        world.plan()
+        assert any(task.desired_status == "RUNNING" for task in world.tasks.values())
+    assert (world.service.primary.failed_tasks, world.service.primary.launch_failures) == (0, 0)
+    assert world.service.primary.rollout_state == "IN_PROGRESS"
+
+
 def test_the_breaker_fails_the_deployment_at_its_threshold() -> None:
     world = World(service(1, circuit_breaker={"enable": True, "rollback": False}))
     world.plan()

@@ -24,7 +24,14 @@ from neargate.planners.rollout_health import matters
 
 NOW = 1_000_000.0
 MOMENTS = (None, NOW - 100, NOW - 5)
-CODES = (None, "EssentialContainerExited", "TaskFailedToStart", "ServiceSchedulerInitiated", "UserInitiated")
+CODES = (
+    None,
+    "EssentialContainerExited",
+    "TaskFailedToStart",
+    "ServiceSchedulerInitiated",
+    "UserInitiated",
+    "SpotInterruption",
+)
 
 
 def target(**members: Any) -> TaskTarget:
