@@ -179,6 +179,7 @@ class TaskContainer:
     exit_code: int | None = None
     reason: str = ""
     health: str = "UNKNOWN"
+    health_since: float | None = None
     cpu: str = "0"
     memory: str | None = None
     memory_reservation: str | None = None

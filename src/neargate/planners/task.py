@@ -266,6 +266,7 @@ def _container_observed(
             runtime_id=found.runtime_id,
             started=container.started or found.started or now,
             health=found.health or container.health,
+            health_since=container.health_since if found.health in (None, container.health) else now,
         )
     if found.state == "exited":
         return attrs.evolve(

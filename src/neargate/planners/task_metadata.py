@@ -88,7 +88,7 @@ def container_document(
         "FinishedAt": _time(container.stopped),
         "Type": "NORMAL",
         "Networks": [_network(task, version, around)],
-        "Health": {"status": container.health} if wanted.get("healthCheck") else None,
+        "Health": _health(container) if wanted.get("healthCheck") else None,
         "Volumes": _volumes(wanted) or None,
     }
     if version == 4:
@@ -113,6 +113,10 @@ def _ports(wanted: Json) -> list[Json]:
         for mapping in wanted.get("portMappings") or ()
         if "containerPort" in mapping
     ]
+
+
+def _health(container: TaskContainer) -> Json:
+    return _without_none({"status": container.health, "statusSince": _time(container.health_since)})
 
 
 def _volumes(wanted: Json) -> list[Json]:

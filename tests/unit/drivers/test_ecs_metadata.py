@@ -14,7 +14,7 @@ from neargate.model.ecs import Task
 from neargate.planners.task_metadata import with_previous
 from neargate.runtimes.detailed_usage import detailed_stats
 from neargate.runtimes.host_clock import clock_state
-from neargate.runtimes.memory import MemoryRuntime, exits
+from neargate.runtimes.memory import MemoryRuntime, Process, exits
 from tests.unit.drivers.ecs_world import ACCOUNT, TRUST, EcsWorld, container, ecs_world, logged
 
 pytestmark = pytest.mark.anyio
@@ -75,6 +75,23 @@ async def test_a_running_task_reads_itself_and_its_containers() -> None:
         assert "TaskTags" not in whole
         _, tagged = await agent.get(f"/v4/{first.docker_id}/taskWithTags")
         assert tagged["TaskTags"] == {"team": "a"}
+
+
+async def test_health_says_since_when() -> None:
+    async with ecs_world() as world:
+
+        async def well(process: Process, argv: tuple[str, ...]) -> tuple[int, str]:
+            return 0, ""
+
+        world.containers.commands["well"] = well
+        checked = container(healthCheck={"command": ["CMD", "well"]})
+        await world.run_task(await world.register(checked))
+        await world.until(lambda: world.tasks()[0].health == "HEALTHY")
+        agent = agent_of(world)
+        (own,) = agent.task.containers
+        _, shown = await agent.get(f"/v4/{own.docker_id}")
+        assert shown["Health"]["status"] == "HEALTHY"
+        assert shown["Health"]["statusSince"] >= shown["StartedAt"]
 
 
 async def test_older_versions_say_less() -> None:
