@@ -13,15 +13,15 @@ from collections.abc import Iterable, Mapping
 import attrs
 import structlog
 
-from neargate.drivers.load_balancers.addresses import movable, readdressed
+from neargate.drivers.load_balancers.addresses import Addresses, movable, readdressed
 from neargate.drivers.load_balancers.certificates import Certificates, NoCertificate
+from neargate.drivers.load_balancers.doors import Doors
 from neargate.drivers.load_balancers.health import HealthChecks, Probe
 from neargate.drivers.load_balancers.observing import Observed, observe
 from neargate.drivers.workqueue import WorkQueue
 from neargate.model.balancer import (
     LOOPBACK,
     SERVED_PROTOCOLS,
-    WEB,
     Balancer,
     BalancerFailure,
     BalancerUnavailable,
@@ -32,7 +32,7 @@ from neargate.model.balancer import (
     Traffic,
 )
 from neargate.model.elbv2 import Listener, LoadBalancer, Published, Rule, Target, TargetGroup
-from neargate.model.fabric import AddressInUse, Fabric, FabricFailure
+from neargate.model.fabric import Fabric
 from neargate.model.ports import Clock, Store
 from neargate.model.records import Tx
 from neargate.model.service_connect import ConnectEndpoint
@@ -58,10 +58,6 @@ _DRAIN_LOOK = 0.1
 """Seconds between two looks at what runs on a draining target: nobody tells when its last request ends."""
 _TRY_AGAIN = 30.0  # seconds until a look whether what was missing is there now
 
-_Door = tuple[
-    str, int
-]  # what shares a port of the loopback address: ("web", PORT), or a TCP listener's key and port
-
 
 @attrs.frozen
 class _Wanted:
@@ -82,24 +78,21 @@ class LoadBalancerDriver:
         dispatcher: Dispatcher,
         clock: Clock,
         balancer: Balancer,
-        fabric: Fabric | None,
+        fabric: Fabric,
         probe: Probe,
         certificates: Certificates,
     ) -> None:
-        """Without a `fabric`, load balancers answer on the loopback address only."""
         self._store = store
         self._dispatcher = dispatcher
         self._clock = clock
         pace = self._pace = dispatcher.settings.pace
         self._balancer = balancer
-        self._fabric = fabric
         self._certificates = certificates
         self._checks = HealthChecks(store, clock, pace, probe)
         self._queue = WorkQueue("load-balancers", self.reconcile, clock)
-        self._doors: dict[_Door, int] = {}
+        self._doors = Doors(balancer)
+        self._addresses = Addresses(fabric)
         self._idle: set[str] = set()  # draining targets on which nothing ran at the last look
-        self._held: frozenset[str] = frozenset()  # addresses that were this machine's at the last look
-        self._taken: set[str] = set()  # addresses that somebody else had at the last look
         self._serving = True  # until a look has shown that nothing is wanted
 
     async def run(self) -> None:
@@ -132,7 +125,7 @@ class LoadBalancerDriver:
             return None
         self._serving = True
         wanted = await self._wanted(seen)
-        connected = connect_traffic.served(seen.endpoints, self._held)
+        connected = connect_traffic.served(seen.endpoints, self._addresses.held)
         await self._move(seen)
         served = (*(one.served for one in wanted), *connected)
         traffic = Traffic(served, _pools(seen), _together(wanted))
@@ -142,7 +135,7 @@ class LoadBalancerDriver:
             await self._record(seen, {}, failure=str(missing))
             return self._clock.now() + _TRY_AGAIN
         except BalancerFailure:
-            self._doors.clear()
+            self._doors.doubt()
             raise
         await self._record(seen, {one.served.balancer.key: one for one in wanted})
         self._checks.watch((group, seen.targets.get(group.key, ())) for group in seen.groups.values())
@@ -151,62 +144,46 @@ class LoadBalancerDriver:
     async def _rest(self, seen: Observed) -> None:
         """No load balancer is left: nothing of theirs stays on the machine."""
         self._checks.watch(())
-        self._doors.clear()
+        self._doors.doubt()
         if self._serving:
             await self._balancer.stop()
-            await self._claim(())
+            await self._addresses.claim(())
             self._serving = False
 
     # -- where they answer -------------------------------------------------------------------------------------
 
     async def _wanted(self, seen: Observed) -> list[_Wanted]:
         own = [each.ip for one in seen.balancers for each in one.interfaces]
-        held = self._held = await self._claim([*own, *(each.address for each in seen.endpoints)])
-        made = []
-        for balancer in seen.balancers:
-            entries: list[Entry] = []
-            certificates: dict[str, Certificate] = {}
-            troubles: list[str] = []
-            for listener in seen.listeners.get(balancer.key, ()):
-                if listener.protocol not in SERVED_PROTOCOLS:
-                    troubles.append(f"No traffic of protocol {listener.protocol} is passed on yet.")
-                    continue
-                try:
-                    certificates |= await self._certificates.of(balancer, listener)
-                except NoCertificate as missing:
-                    troubles.append(str(missing))
-                    continue
-                door = await self._door(balancer, listener)
-                entries.append(Entry(listener, tuple(seen.rules.get(listener.key, ())), door))
-            addresses = tuple(each.ip for each in balancer.interfaces if each.ip in held)
-            served = Served(balancer, tuple(entries), addresses)
-            made.append(_Wanted(served, certificates, " ".join(troubles)))
-        return made
+        await self._addresses.claim([*own, *(each.address for each in seen.endpoints)])
+        doors = await self._doors.of(
+            (balancer, listener)
+            for balancer in seen.balancers
+            for listener in seen.listeners.get(balancer.key, ())
+            if listener.protocol in SERVED_PROTOCOLS
+        )
+        return [await self._one(seen, balancer, doors) for balancer in seen.balancers]
 
-    async def _door(self, balancer: LoadBalancer, listener: Listener) -> int:
-        """The port of the loopback address for a listener: its own one if it can be had."""
-        shared = "web" if listener.protocol in WEB else listener.key
-        door: _Door = (shared, listener.port)
-        if door not in self._doors:
-            earlier = next(
-                (each.port for each in balancer.published if each.listener_port == listener.port),
-                listener.port,
-            )
-            found = await self._balancer.door(earlier, frozenset(self._doors.values()))
-            if found != listener.port:
-                log.warning(
-                    "balancer.port-in-use",
-                    port=listener.port,
-                    load_balancer=balancer.name,
-                    instead=f"http://{balancer.dns_name}:{found}",
-                )
-            self._doors[door] = found
-        return self._doors[door]
+    async def _one(self, seen: Observed, balancer: LoadBalancer, doors: Mapping[str, int]) -> _Wanted:
+        entries: list[Entry] = []
+        certificates: dict[str, Certificate] = {}
+        troubles: list[str] = []
+        for listener in seen.listeners.get(balancer.key, ()):
+            if listener.key not in doors:
+                troubles.append(f"No traffic of protocol {listener.protocol} is passed on yet.")
+                continue
+            try:
+                certificates |= await self._certificates.of(balancer, listener)
+            except NoCertificate as missing:
+                troubles.append(str(missing))
+                continue
+            entries.append(Entry(listener, tuple(seen.rules.get(listener.key, ())), doors[listener.key]))
+        addresses = tuple(each.ip for each in balancer.interfaces if each.ip in self._addresses.held)
+        return _Wanted(Served(balancer, tuple(entries), addresses), certificates, " ".join(troubles))
 
     async def _move(self, seen: Observed) -> None:
         """Load balancers and endpoints of Service Connect get other addresses where somebody on this machine has
         theirs."""
-        taken = frozenset(self._taken)
+        taken = self._addresses.taken
         moved = connect_traffic.moved(seen.endpoints, taken)
         strangers = [
             one.key for one in seen.balancers if any(movable(each, taken) for each in one.interfaces)
@@ -225,29 +202,6 @@ class LoadBalancerDriver:
                     tx.put(readdressed(self._dispatcher, tx, balancer, taken))
 
         await self._store.write(write)
-
-    async def _claim(self, wanted: Iterable[str]) -> frozenset[str]:
-        """Make these addresses, and no others, the machine's own; those that are."""
-        if self._fabric is None:
-            return frozenset()
-        addresses = set(wanted)
-        self._taken.clear()
-        try:
-            held = set(await self._fabric.claimed())
-            for address in held - addresses:
-                await self._fabric.release(address)
-            for address in addresses - held:
-                try:
-                    await self._fabric.claim(address)
-                except AddressInUse as taken:
-                    log.warning("balancer.address-in-use", address=taken.address)
-                    self._taken.add(address)
-                    continue
-                held.add(address)
-        except FabricFailure as failure:
-            log.warning("balancer.no-addresses", reason=str(failure))
-            return frozenset()
-        return frozenset(held & addresses)
 
     # -- what is recorded --------------------------------------------------------------------------------------
 
