@@ -151,6 +151,15 @@ async def test_conditions(
         assert (await site.ask(**request)).body == "fails", request
 
 
+async def test_rules_may_be_as_long_as_aws_lets_them_be(site: Site) -> None:
+    paths = path_is(*(f"/{'a' * 120}*{number}" for number in range(5)))
+    sources = source_is("10.0.0.0/9", "127.128.0.0/9", "127.0.0.0/9", "192.0.2.0/25", "198.51.100.0/25")
+    site.rules = ((1, fixed("long"), (paths, sources, query_is("k" * 128, "v" * 120 + "*"))),)
+    await site.serve(fixed("short"))
+    assert (await site.ask("/a")).body == "short"
+    assert (await site.ask(f"/{'a' * 120}x3?{'k' * 128}={'v' * 120}")).body == "long"
+
+
 async def test_redirects_fill_in_what_was_asked(site: Site) -> None:
     site.rules = (
         (1, redirect(Protocol="HTTPS", Port="443"), (path_is("/secure*"),)),

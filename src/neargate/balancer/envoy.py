@@ -59,7 +59,7 @@ class EnvoyBalancer:
                 if not await self.process.adopt():
                     self._files.write_all(made)
                     await self.process.start()
-                self._files.compare(await self._state())
+                self._files.doubt(await self._state())
                 self._last = None
             self._served.set()
             if made != self._last:
@@ -77,13 +77,11 @@ class EnvoyBalancer:
         await self._effective(wanted, before)
 
         wanted = {_rds(name): v for name, v in files.write_each("rds", made.routes).items()}
-        known = files.resources("lds")
-        wanted = {name: v for name, v in wanted.items() if name in map(_rds, known)}
         wanted |= files.write_set("lds", _LISTENERS, made.listeners)
         try:
             await self._effective(wanted, before)
         except BalancerFailure:
-            files.doubt("lds")
+            files.doubt(await self._state())
             raise
 
         wanted = files.write_set("cds", _CLUSTERS, made.clusters)
@@ -104,7 +102,7 @@ class EnvoyBalancer:
                         if state.get(f"{name}.update_rejected", "0") != before.get(
                             f"{name}.update_rejected", "0"
                         ):
-                            raise BalancerFailure(await self._refusal())
+                            raise BalancerFailure(f"Envoy refused: {self.process.complaint()}")
                     if _has(state, wanted):
                         return
                     await asyncio.sleep(pause)  # Envoy tells nobody when it has read a file
@@ -114,17 +112,6 @@ class EnvoyBalancer:
 
     async def _state(self) -> Mapping[str, str]:
         return await self.process.admin.statistics(_WATCHED)
-
-    async def _refusal(self) -> str:
-        """What Envoy says about the documents that it refused."""
-        said: list[str] = []
-        for kind in ("dynamic_listeners", "dynamic_active_clusters"):
-            dump = await self.process.admin.document(f"/config_dump?resource={kind}")
-            for config in dump.get("configs", ()):
-                details = config.get("error_state", {}).get("details")
-                if details:
-                    said.append(details)
-        return "Envoy refused: " + ("; ".join(said) or "it does not say why")
 
     async def door(self, wanted: int, besides: Collection[int] = ()) -> int:
         own = await self._own_doors() if await self.process.adopt() else set()
@@ -197,6 +184,16 @@ def response_times(text: str) -> dict[str, float]:
     return {found["group"]: float(found["milliseconds"]) / 1000 for found in _RESPONSE_TIME.finditer(text)}
 
 
+def _statistic(file: str, document: Json) -> str:
+    """What Envoy's statistics call the reading of a document."""
+    if file == "lds.json":
+        return _LISTENERS
+    if file == "cds.json":
+        return _CLUSTERS
+    (resource,) = document["resources"]
+    return _rds(resource["name"]) if file.startswith("rds-") else f"cluster.{resource['cluster_name']}"
+
+
 def _rds(name: str) -> str:
     return f"http.{name.replace('/', '_')}.rds.{name}"
 
@@ -267,18 +264,12 @@ class _Files:
         version = self._write(f"{kind}.json", [content for _, content in sorted(resources.items())])
         return {name: version} if version else {}
 
-    def compare(self, state: Mapping[str, str]) -> None:
+    def doubt(self, state: Mapping[str, str]) -> None:
         """Write again what Envoy has not taken up: it refused it, or the last server died on the way."""
         assert self._there is not None
-        for kind, name in (("lds", _LISTENERS), ("cds", _CLUSTERS)):
-            there = self._there.get(f"{kind}.json")
-            if there is not None and there["version_info"] != state.get(f"{name}.version_text"):
-                self.doubt(kind)
-
-    def doubt(self, kind: str) -> None:
-        """Write the document again next time, for Envoy refused it."""
-        assert self._there is not None
-        self._there.pop(f"{kind}.json", None)
+        for file, there in list(self._there.items()):
+            if there["version_info"] != state.get(f"{_statistic(file, there)}.version_text"):
+                del self._there[file]
 
     def forget(self, kind: str, kept: Iterable[str]) -> None:
         """Remove the files of what is wanted no more."""

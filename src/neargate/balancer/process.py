@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -27,6 +28,8 @@ log = structlog.get_logger()
 BOOTSTRAP = "envoy.json"
 _START_SECONDS = 20.0
 _STOP_SECONDS = 2.0
+# Patterns of rules are as long as AWS lets them be; Envoy's own bound (100) is for those who fear their operators.
+_RUNTIME = {f"re2.max_program_size.{level}_level": 1 << 20 for level in ("error", "warn")}
 _DRAIN_SECONDS = 60  # for which a listener that goes lets its connections end
 
 
@@ -55,6 +58,7 @@ class EnvoyProcess:
     def __init__(self, directory: Path, owner: str) -> None:
         self.directory = directory
         self.admin = Admin(directory)
+        self._log = directory / "envoy.log"
         self._owner = owner
         self._process: int | None = None  # a pidfd
         self._ended = asyncio.Event()
@@ -67,6 +71,11 @@ class EnvoyProcess:
 
     async def ended(self) -> None:
         await self._ended.wait()
+
+    def complaint(self) -> str:
+        """What its log said last about a document that it refused."""
+        said = re.findall(r"config update rejected: (.*)", self._log.read_text(errors="replace"))
+        return said[-1] if said else "it does not say why"
 
     def began(self) -> str:
         """Names this run of the process, as no other; "" where none runs."""
@@ -102,8 +111,7 @@ class EnvoyProcess:
         envoy = program()
         (self.directory / SOCKET).unlink(missing_ok=True)
         _write(self.directory / BOOTSTRAP, self._bootstrap(envoy))
-        path = self.directory / "envoy.log"
-        output = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        output = os.open(self._log, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             launcher = await asyncio.create_subprocess_exec(
                 *("setsid", "--fork", str(envoy), "--config-path", str(self.directory / BOOTSTRAP)),
@@ -122,8 +130,8 @@ class EnvoyProcess:
                 while not await self._answers():  # noqa: ASYNC110 — Envoy tells nobody when it listens
                     await asyncio.sleep(0.005)
         except TimeoutError:
-            said = path.read_text(errors="replace").strip().rpartition("\n")[2]
-            raise BalancerFailure(f"Envoy did not start: {said or 'it said nothing'} ({path})") from None
+            said = self._log.read_text(errors="replace").strip().rpartition("\n")[2]
+            raise BalancerFailure(f"Envoy did not start: {said or 'it said nothing'} ({self._log})") from None
         pid = self.admin.process()
         if pid is None:
             raise NotAnswering
@@ -194,6 +202,7 @@ class EnvoyProcess:
             },
             "stats_flush_on_admin": True,  # histograms are up to date for whoever asks, and cost nothing else
             "admin": {"address": {"pipe": {"path": SOCKET, "mode": 0o600}}},
+            "layered_runtime": {"layers": [{"name": "neargate", "static_layer": _RUNTIME}]},
             "dynamic_resources": {
                 "lds_config": source(self.directory / "lds.json"),
                 "cds_config": source(self.directory / "cds.json"),
