@@ -386,3 +386,19 @@ async def test_udp_is_not_served_and_says_so() -> None:
             (),
         )
         await site.driver.close()
+
+
+async def test_a_balancer_that_is_lost_is_put_up_again(site: Site) -> None:
+    async def until(serving: bool) -> None:
+        while (site.machine.traffic is not None) != serving:  # noqa: ASYNC110 — it has nothing to wait on
+            await asyncio.sleep(0.001)
+
+    await site.register(HOST)
+    working = asyncio.create_task(site.driver.run())
+    async with asyncio.timeout(10):
+        await until(True)
+        site.machine.kill()
+        await until(True)
+        assert site.machine.began == 2
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
