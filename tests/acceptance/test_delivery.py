@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -68,9 +69,12 @@ def test_up_delivers_a_commit_to_dev_and_prod(machine: Machine, project: Project
     for stack in STACKS:
         (task,) = machine.tasks(stack)
         address = address_of(task)
-        assert address in done.output
         assert json.loads(get(address))
         assert get(f"{address}/hello")
+        (url,) = [line.split()[-1] for line in done.output.splitlines() if line.startswith(f"✓ {stack} ")]
+        assert ".us-east-1.elb.localhost" in url
+        balancer = urlsplit(url)
+        assert get(f"http://127.0.0.1:{balancer.port or 80}/hello", host=balancer.hostname or "")
 
 
 def test_the_image_is_the_commit_s_own(machine: Machine, project: Project) -> None:

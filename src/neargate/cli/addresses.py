@@ -18,8 +18,8 @@ _BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 
 
 def environments(cloud: Cloud, stacks: Iterable[str], *, seconds: float = 10.0) -> list[Environment]:
-    """Each stack with the addresses of its services' running tasks. A port that does not take connections yet is
-    asked again for so many seconds."""
+    """Each stack with the URLs of its load balancers, and with the addresses of the running tasks of services that
+    stand behind none of these. A port that does not take connections yet is asked again for so many seconds."""
     return [_environment(cloud, stack, seconds) for stack in dict.fromkeys(stacks)]
 
 
@@ -39,15 +39,16 @@ def _environment(cloud: Cloud, stack: str, seconds: float) -> Environment:
         if resource["ResourceType"] != "AWS::ECS::Service" or not resource.get("PhysicalResourceId"):
             continue
         arn = resource["PhysicalResourceId"]
-        of_service, trouble = _service(cloud, arn, seconds)
+        of_service, trouble = _service(cloud, arn, seconds, fronted=bool(addresses))
         if trouble:
             return Environment(stack, tuple(addresses), trouble)
         addresses += of_service
     return Environment(stack, tuple(addresses))
 
 
-def _service(cloud: Cloud, arn: str, seconds: float) -> tuple[list[Address], str]:
-    """The addresses of the tasks of the newest deployment, and what is wrong where none runs."""
+def _service(cloud: Cloud, arn: str, seconds: float, *, fronted: bool) -> tuple[list[Address], str]:
+    """The addresses of the tasks of the newest deployment, and what is wrong where none runs. A service behind a load
+    balancer has no address of its own where the stack has the load balancer (`fronted`)."""
     cluster = cluster_of(arn)
     name = arn.rsplit("/", 1)[-1]
     services = cloud.call("ecs", "DescribeServices", cluster=cluster, services=[arn])["services"]
@@ -58,7 +59,7 @@ def _service(cloud: Cloud, arn: str, seconds: float) -> tuple[list[Address], str
     current = [task for task in tasks if task["taskDefinitionArn"] == service["taskDefinition"]]
     if not current and service["desiredCount"] > 0:
         return [], f"the service {name} has no running task"
-    if not current:
+    if not current or (fronted and service.get("loadBalancers")):
         return [], ""
     definition = cloud.call("ecs", "DescribeTaskDefinition", taskDefinition=service["taskDefinition"])
     ports = container_ports(definition["taskDefinition"])
