@@ -10,7 +10,6 @@ anything else  the AWS API
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -155,27 +154,26 @@ class Front:
 
 async def _stream(response: wire.HttpResponse, receive: Receive, send: Send) -> None:
     """Send a body as it comes, until it ends or the client leaves."""
-    left = asyncio.create_task(_left(receive))
+    pieces: AsyncGenerator[bytes, None] = response.body
     headers = [(name.lower().encode("latin-1"), text.encode()) for name, text in response.headers.items()]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    left = asyncio.create_task(_left(receive))
+    following = asyncio.create_task(_following(pieces))
     try:
-        async with contextlib.aclosing(response.body) as pieces:
+        while True:
+            await asyncio.wait({following, left}, return_when=asyncio.FIRST_COMPLETED)
+            if left.done():
+                return
+            piece = following.result()
+            await send({"type": "http.response.body", "body": piece or b"", "more_body": piece is not None})
+            if piece is None:
+                return
             following = asyncio.create_task(_following(pieces))
-            while True:
-                await asyncio.wait({following, left}, return_when=asyncio.FIRST_COMPLETED)
-                if left.done():
-                    following.cancel()
-                    await asyncio.gather(following, return_exceptions=True)
-                    return
-                piece = following.result()
-                await send(
-                    {"type": "http.response.body", "body": piece or b"", "more_body": piece is not None}
-                )
-                if piece is None:
-                    return
-                following = asyncio.create_task(_following(pieces))
     finally:
         left.cancel()
+        following.cancel()
+        await asyncio.gather(left, following, return_exceptions=True)
+        await pieces.aclose()
 
 
 async def _following(pieces: AsyncGenerator[bytes, None]) -> bytes | None:

@@ -117,8 +117,9 @@ async def test_whatever_fails_inside_is_answered(
 
 
 @pytest.mark.anyio
-async def test_an_answer_that_goes_on_ends_when_the_client_leaves(
-    aws: Cloud, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ends", ["the client leaves", "the server stops"])
+async def test_an_answer_that_goes_on_ends_with_its_client_or_the_server(
+    aws: Cloud, monkeypatch: pytest.MonkeyPatch, ends: str
 ) -> None:
     monkeypatch.setattr("neargate.services.logs.live_tail.LiveTail.every", 0.0)
     await aws.dispatcher.call(aws.caller, "logs", "CreateLogGroup", {"logGroupName": "g"})
@@ -142,6 +143,8 @@ async def test_an_answer_that_goes_on_ends_when_the_client_leaves(
         for message in arriving:
             return message
         await enough.wait()
+        if ends == "the server stops":
+            await asyncio.Event().wait()
         return {"type": "http.disconnect"}
 
     async def send(message: MutableMapping[str, Any]) -> None:
@@ -149,8 +152,13 @@ async def test_an_answer_that_goes_on_ends_when_the_client_leaves(
         if len(sent) == 4:
             enough.set()
 
+    front = Front(Api(aws.dispatcher), aws.blobs, {})
+    answering = asyncio.create_task(front(scope, receive, send))
     async with asyncio.timeout(5):
-        await Front(Api(aws.dispatcher), aws.blobs, {})(scope, receive, send)
+        await enough.wait()
+        if ends == "the server stops":
+            answering.cancel()
+        await answering
     start, *pieces = sent
     assert dict(start["headers"])[b"content-type"] == b"application/vnd.amazon.eventstream"
     assert b"content-length" not in dict(start["headers"])
