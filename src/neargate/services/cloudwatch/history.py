@@ -10,7 +10,7 @@ from neargate.services.cloudwatch.lookup import decoded, encoded
 _PAGE = 100
 
 
-@operation("cloudwatch", "DescribeAlarmHistory", reads=True)
+@operation("cloudwatch", "DescribeAlarmHistory", heavy=True)
 def describe_alarm_history(cx: Context, request: Json) -> Json:
     """Newest first unless asked otherwise."""
     name = request.get("AlarmName")
