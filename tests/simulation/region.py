@@ -23,7 +23,7 @@ from neargate.drivers.ecs.live import TASK_LABEL
 from neargate.fabric.memory import Machine, MemoryFabric
 from neargate.model.ecs import Task
 from neargate.model.operations import Caller, Settings
-from neargate.model.runtime import ContainerSpec, ImageInfo, Sandbox, SandboxSpec
+from neargate.model.runtime import ContainerSpec, Credentials, ImageInfo, Sandbox, SandboxSpec
 from neargate.runtimes.memory import MemoryRuntime, World
 from neargate.services.dispatch import Dispatcher
 from neargate.store.blobs import BlobDirectory
@@ -127,8 +127,11 @@ class LocalImages:
     def __init__(self, runtime: MemoryRuntime) -> None:
         self._runtime = runtime
 
-    async def resolve(self, reference: str, caller: Caller) -> ImageInfo:
-        return await self._runtime.image(reference) or await self._runtime.pull(reference)
+    async def resolve(
+        self, reference: str, caller: Caller, architecture: str = "", login: Credentials | None = None
+    ) -> ImageInfo:
+        local = await self._runtime.image(reference)
+        return local or await self._runtime.pull(reference, login, architecture)
 
 
 class Region:
