@@ -23,12 +23,13 @@ from neargate.drivers.ecs.live import TASK_LABEL
 from neargate.fabric.memory import Machine, MemoryFabric
 from neargate.model.ecs import Task
 from neargate.model.operations import Caller, Settings
-from neargate.model.runtime import ContainerSpec, Credentials, ImageInfo, Sandbox, SandboxSpec
+from neargate.model.runtime import ContainerSpec, Sandbox, SandboxSpec
 from neargate.runtimes.memory import MemoryRuntime, World
 from neargate.services.dispatch import Dispatcher
 from neargate.store.blobs import BlobDirectory
 from neargate.store.memory import MemoryStore
 from tests.scenarios.virtual_time import VirtualClock, loop
+from tests.unit.drivers.ecs_world import PlainImages
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -121,19 +122,6 @@ class BusyEngine(MemoryRuntime):
         await asyncio.sleep(self._chance.uniform(least, most))
 
 
-class LocalImages:
-    """Images by their name, from the runtime alone."""
-
-    def __init__(self, runtime: MemoryRuntime) -> None:
-        self._runtime = runtime
-
-    async def resolve(
-        self, reference: str, caller: Caller, architecture: str = "", login: Credentials | None = None
-    ) -> ImageInfo:
-        local = await self._runtime.image(reference)
-        return local or await self._runtime.pull(reference, login, architecture)
-
-
 class Region:
     """One account in one region, with a cluster and a role for tasks. Made inside a `virtual_time.run`."""
 
@@ -179,7 +167,7 @@ class Region:
             clock=self.clock,
             runtime=self.runtime,
             fabric=fabric,
-            images=LocalImages(self.runtime),
+            images=PlainImages(self.runtime),
             link_local=self.doors,
             owner=OWNER,
             directory=self._path / "volumes",
