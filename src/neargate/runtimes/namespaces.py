@@ -107,7 +107,8 @@ class Namespaces:
         except FileNotFoundError:
             return None
         names = {name: tuple(record.get(name, ())) for name in ("dns", "dns_search")}
-        return Sandbox(**{**record, **names})
+        known = {field.name for field in attrs.fields(Sandbox)}  # a newer server on this machine may say more
+        return Sandbox(**{name: value for name, value in {**record, **names}.items() if name in known})
 
     def _write(self, sandbox: Sandbox) -> None:
         """By rename: a crash leaves the whole record or none."""
