@@ -39,7 +39,9 @@ class Engine:
     async def image(self, reference: str) -> ImageInfo | None:
         return self.images.get(reference)
 
-    async def pull(self, reference: str, credentials: Credentials | None = None) -> ImageInfo:
+    async def pull(
+        self, reference: str, credentials: Credentials | None = None, architecture: str = ""
+    ) -> ImageInfo:
         self.pulls.append((reference, credentials))
         if reference not in self.elsewhere:
             raise ImageUnavailable(reference, f"cannot pull {reference}")
