@@ -25,7 +25,7 @@ from neargate.services.ec2.estate import (
 )
 from neargate.services.ec2.selection import Fields, page, select
 
-_POOL = ipaddress.IPv4Network("198.18.0.0/15")
+_POOL = ipaddress.IPv4Network("198.18.0.0/16")
 """Where addresses come from: they are nobody's (RFC 2544)."""
 
 
