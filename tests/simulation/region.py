@@ -152,9 +152,25 @@ class Region:
         await self.call("CreateCluster", clusterName=CLUSTER)
         await self.call("CreateRole", "iam", RoleName="exec", AssumeRolePolicyDocument=json.dumps(_TRUST))
         await self.call("AttachRolePolicy", "iam", RoleName="exec", PolicyArn=_ROLE_POLICY)
-        found = (await self.call("DescribeSubnets", "ec2"))["Subnets"]
-        self.subnets = {subnet["AvailabilityZone"]: subnet["SubnetId"] for subnet in found[:3]}
+        await self._make_network()
         await self.start()
+
+    async def _make_network(self) -> None:
+        """A VPC with a public subnet in each of three zones. The default VPC's have 4,091 addresses each: too few for
+        20,000 tasks that are being replaced."""
+        vpc = (await self.call("CreateVpc", "ec2", CidrBlock="10.0.0.0/16"))["Vpc"]["VpcId"]
+        gateway = await self.call("CreateInternetGateway", "ec2")
+        gateway_id = gateway["InternetGateway"]["InternetGatewayId"]
+        await self.call("AttachInternetGateway", "ec2", VpcId=vpc, InternetGatewayId=gateway_id)
+        filters = [{"Name": "vpc-id", "Values": [vpc]}]
+        (table,) = (await self.call("DescribeRouteTables", "ec2", Filters=filters))["RouteTables"]
+        route = {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": gateway_id}
+        await self.call("CreateRoute", "ec2", RouteTableId=table["RouteTableId"], **route)
+        zones = (await self.call("DescribeAvailabilityZones", "ec2"))["AvailabilityZones"][:3]
+        for number, zone in enumerate(zones):
+            name, block = zone["ZoneName"], f"10.0.{64 * number}.0/18"
+            made = await self.call("CreateSubnet", "ec2", VpcId=vpc, CidrBlock=block, AvailabilityZone=name)
+            self.subnets[name] = made["Subnet"]["SubnetId"]
 
     async def start(self) -> None:
         """The drivers, on what is there."""
