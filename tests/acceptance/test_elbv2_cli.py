@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -38,10 +39,10 @@ def balancer(machine: Machine) -> dict[str, Any]:
 
 def asked(host: str, port: int, path: str) -> tuple[int, str, str]:
     """Status, body and Location of a request to the load balancer's name, which means this machine."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", path, headers={"Host": f"{host}:{port}"})
-    answer = connection.getresponse()
-    return answer.status, answer.read().decode(), answer.getheader("Location") or ""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("GET", path, headers={"Host": f"{host}:{port}"})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(), answer.getheader("Location") or ""
 
 
 def answered(host: str, port: int, path: str) -> tuple[int, str, str] | None:
