@@ -120,7 +120,12 @@ print(size.f_blocks * size.f_frsize >> 20)
 """
 _LOOK = """
 import glob
-deaf = [path for path in glob.glob("/proc/[0-9]*/cmdline") if b"trap '' TE" + b"RM" in open(path, "rb").read()]
+def line(path):
+    try:
+        return open(path, "rb").read()
+    except OSError:  # it has ended since
+        return b""
+deaf = [path for path in glob.glob("/proc/[0-9]*/cmdline") if b"trap '' TE" + b"RM" in line(path)]
 print("sees", len(deaf))
 """
 _PARAMETERS = "cat /proc/sys/net/core/somaxconn /proc/sys/kernel/msgmax"
