@@ -126,7 +126,7 @@ def line(path):
     except OSError:  # it has ended since
         return b""
 deaf = [path for path in glob.glob("/proc/[0-9]*/cmdline") if b"trap '' TE" + b"RM" in line(path)]
-print("sees", len(deaf))
+print("sees", min(1, len(deaf)))  # its child is a second one until it has become `sleep`
 """
 _PARAMETERS = "cat /proc/sys/net/core/somaxconn /proc/sys/kernel/msgmax"
 

@@ -122,6 +122,9 @@ class EcsWorld:
         for driver in self.drivers:
             driver.cancel()
         await asyncio.gather(*self.drivers, return_exceptions=True)
+        await self.store.write(
+            lambda tx: None
+        )  # what was being written is there, or not, before anybody reads again
         for sock in self.link_local.serving.values():
             sock.close()
         self.link_local = LinkLocalRecord()

@@ -50,17 +50,18 @@ async def test_with_pid_mode_task_the_containers_share_their_processes() -> None
 
 
 async def test_a_container_that_its_policy_starts_again_goes_on_in_the_same_log_stream() -> None:
+    async def program(process: Process) -> int:
+        stopped = process.trap("SIGTERM")
+        runs = process.files.get("runs", "") + "x"
+        await process.say(f"run {len(runs)}")
+        process.files["runs"] = runs
+        await stopped.wait()
+        return 3
+
     async with ecs_world() as world:
+        world.containers.default = program
         policy = {"enabled": True, "restartAttemptPeriod": 60}
         arn = await world.run_task(await world.register(logged(restartPolicy=policy)))
-
-        async def program(process: Process) -> int:
-            runs = process.files["runs"] = process.files.get("runs", "") + "x"
-            await process.say(f"run {len(runs)}")
-            await process.trap("SIGTERM").wait()
-            return 3
-
-        world.containers.default = program
         await world.until_status(arn, "RUNNING")
         (process,) = world.containers.containers.values()
         world.clock.ahead += 100
