@@ -163,7 +163,7 @@ def test_the_first_guide_from_top_to_bottom(machine: Machine, project: Project) 
     said = walk(machine, project.folder, text)
     assert "This machine can deliver: neargate up DIR" in said
     assert said.count("✓ ProductService-DEV   http://Produ-LoadB-") == 2
-    assert said.count("✓ ProductService-PROD  http://172.31.") == 2
+    assert said.count("✓ ProductService-PROD  http://Produ-LoadB-") == 2
     assert "Uvicorn running on http://0.0.0.0:3000" in said
     assert "has reached a steady state." in said
     assert "One CREATE_COMPLETE" in said
