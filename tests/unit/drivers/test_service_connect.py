@@ -178,3 +178,16 @@ async def test_names_and_namespaces_that_are_refused() -> None:
         with pytest.raises(AwsError) as refused:
             await client(world, {"enabled": True, "namespace": "nowhere"})
         assert refused.value.code == "NamespaceNotFoundException"
+
+
+async def test_a_namespace_among_many_and_a_name_that_cloud_map_has_already() -> None:
+    async with ecs_world() as world:
+        for number in range(101):
+            await world.call("CreateHttpNamespace", "servicediscovery", Name=f"aaa-{number}")
+        await world.call("CreateHttpNamespace", "servicediscovery", Name="apps")
+        named = [{"Name": "NAME", "Values": ["apps"]}]
+        (space,) = (await world.call("ListNamespaces", "servicediscovery", Filters=named))["Namespaces"]
+        made = await world.call("CreateService", "servicediscovery", Name="back", NamespaceId=space["Id"])
+        await offering(world)
+        (endpoint,) = endpoints(world)
+        assert (endpoint.namespace, endpoint.registry) == (space["Id"], made["Service"]["Id"])

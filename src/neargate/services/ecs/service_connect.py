@@ -64,8 +64,15 @@ def namespace_arn(cx: Context, name: str) -> str:
 
 def _find(cx: Context, name: str) -> Json | None:
     """A namespace by name or ARN."""
-    listed: list[Json] = cx.invoke("servicediscovery", "ListNamespaces", {"MaxResults": 100})["Namespaces"]
-    return next((each for each in listed if name in (each["Name"], each["Arn"])), None)
+    if name.startswith("arn:"):
+        try:
+            found: Json = cx.invoke("servicediscovery", "GetNamespace", {"Id": name})["Namespace"]
+        except AwsError:
+            return None
+        return found if found["Arn"] == name else None
+    named = [{"Name": "NAME", "Values": [name]}]
+    listed: list[Json] = cx.invoke("servicediscovery", "ListNamespaces", {"Filters": named})["Namespaces"]
+    return listed[0] if listed else None
 
 
 def _unknown() -> AwsError:
@@ -200,20 +207,18 @@ def _wanted(
 
 def _registry(cx: Context, namespace: str, name: str) -> str:
     """The id of the Cloud Map service of that name; a new one where there is none."""
-    filters = [{"Name": "NAMESPACE_ID", "Values": [namespace]}]
-    listed = cx.invoke("servicediscovery", "ListServices", {"Filters": filters, "MaxResults": 100})[
-        "Services"
-    ]
-    for each in listed:
-        if each["Name"] == name:
-            return str(each["Id"])
     request = {
         "Name": name,
         "NamespaceId": namespace,
         "Type": "HTTP",
         "HealthCheckCustomConfig": {"FailureThreshold": 1},
     }
-    return str(cx.invoke("servicediscovery", "CreateService", request)["Service"]["Id"])
+    try:
+        return str(cx.invoke("servicediscovery", "CreateService", request)["Service"]["Id"])
+    except AwsError as error:
+        if error.code != "ServiceAlreadyExists":
+            raise
+        return str(error.members["ServiceId"])
 
 
 def _free_address(cx: Context) -> str:
