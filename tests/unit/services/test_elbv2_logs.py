@@ -93,11 +93,18 @@ def test_a_bucket_without_a_policy_denies_and_so_does_one_that_is_not_there(elb:
     assert elb.refused("ModifyLoadBalancerAttributes", **request) == DENIED
 
 
+def kept(elb: Balancing, balancer: str) -> dict[str, str]:
+    """A load balancer's attributes."""
+    found = elb("DescribeLoadBalancerAttributes", LoadBalancerArn=balancer)["Attributes"]
+    return {each["Key"]: each["Value"] for each in found}
+
+
 def test_a_network_load_balancers_logs_are_delivered_by_another_service(elb: Balancing) -> None:
     acl = {"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}}
     let(elb, allow({"Service": "delivery.logs.amazonaws.com"}, Condition=acl))
     balancer = elb.balancer(Type="network")
     elb("ModifyLoadBalancerAttributes", LoadBalancerArn=balancer, Attributes=logging())
+    assert kept(elb, balancer)["access_logs.s3.enabled"] == "true"
 
 
 def test_logs_that_stay_as_they_are_are_not_asked_again(elb: Balancing) -> None:
@@ -107,6 +114,13 @@ def test_logs_that_stay_as_they_are_are_not_asked_again(elb: Balancing) -> None:
     elb.aws.call("s3", "DeleteBucketPolicy", Bucket="logs")
     idle = [{"Key": "idle_timeout.timeout_seconds", "Value": "90"}]
     elb("ModifyLoadBalancerAttributes", LoadBalancerArn=balancer, Attributes=idle)
+    assert (
+        kept(elb, balancer).items()
+        >= {
+            "idle_timeout.timeout_seconds": "90",
+            "access_logs.s3.enabled": "true",
+        }.items()
+    )
 
 
 def test_logs_without_a_bucket(elb: Balancing) -> None:
