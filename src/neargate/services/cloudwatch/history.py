@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from neargate.model.cloudwatch import ALARM_HISTORY, HISTORY_KEPT
 from neargate.model.operations import Context, operation
+from neargate.model.paging import encoded
 from neargate.model.records import Entry, Json
-from neargate.services.cloudwatch.lookup import decoded, encoded
+from neargate.services.cloudwatch.lookup import decoded
 
 _PAGE = 100
 

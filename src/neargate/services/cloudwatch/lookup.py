@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from neargate.model import paging
 from neargate.model.cloudwatch import Alarm
 from neargate.model.errors import AwsError
 from neargate.model.operations import Context
@@ -41,24 +40,18 @@ def the_alarm(cx: Context, name: str) -> Alarm:
 
 
 def page(
-    items: Sequence[T], name: Callable[[T], str], token: str | None, most: int
+    items: Iterable[T], name: Callable[[T], str], token: str | None, most: int
 ) -> tuple[list[T], str | None]:
-    """The next `most` items, which are sorted by `name`, and the token behind them. Raises InvalidNextToken."""
-    after = None if token is None else decoded(token)
-    rest = [item for item in items if after is None or name(item) > after]
-    if len(rest) <= most:
-        return rest, None
-    return rest[:most], encoded(name(rest[most - 1]))
-
-
-def encoded(position: str) -> str:
-    """An opaque token."""
-    return base64.urlsafe_b64encode(position.encode()).decode()
+    """A page as `paging.page` has it. Raises InvalidNextToken."""
+    try:
+        return paging.page(items, name, token, most)
+    except ValueError:
+        raise AwsError("InvalidNextToken", "The next token specified is invalid.") from None
 
 
 def decoded(token: str) -> str:
-    """What `encoded` was given. Raises InvalidNextToken for anything else."""
+    """What `paging.encoded` was given. Raises InvalidNextToken for anything else."""
     try:
-        return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
+        return paging.decoded(token)
+    except ValueError:
         raise AwsError("InvalidNextToken", "The next token specified is invalid.") from None

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import attrs
 
 from neargate.model.operations import Context, operation
+from neargate.model.paging import encoded
 from neargate.model.records import Json
 from neargate.services.cloudwatch.checks import check_queries
-from neargate.services.cloudwatch.lookup import decoded, encoded, invalid
+from neargate.services.cloudwatch.lookup import decoded, invalid
 from neargate.services.cloudwatch.reading import Answer, Range, answers
 
 _MOST_QUERIES = 500

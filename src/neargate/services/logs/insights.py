@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.logs import InsightsQuery, LogGroup, LogStream
 from neargate.model.operations import Context, operation
+from neargate.model.paging import encoded
 from neargate.model.records import Json, LogEvent
 from neargate.planners.insights import (
     Event,
@@ -23,7 +24,6 @@ from neargate.planners.insights import (
 from neargate.services.logs.lookup import (
     bad_token,
     decoded,
-    encoded,
     group_of_arn,
     invalid,
     named_group,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from neargate.model import paging
 from neargate.model.errors import AwsError, not_implemented
 from neargate.model.logs import LogFilter, LogGroup, LogStream, filter_key
 from neargate.model.operations import Context
@@ -76,24 +75,18 @@ def group_of_arn(cx: Context, arn: str) -> LogGroup:
 
 
 def page(
-    items: Iterable[T], name: Callable[[T], str], token: str | None, limit: int
+    items: Iterable[T], name: Callable[[T], str], token: str | None, most: int
 ) -> tuple[list[T], str | None]:
-    """The next `limit` of items that are sorted by `name`, and the token behind them."""
-    after = None if token is None else decoded(token)
-    rest = [item for item in items if after is None or name(item) > after]
-    if len(rest) <= limit:
-        return rest, None
-    return rest[:limit], encoded(name(rest[limit - 1]))
-
-
-def encoded(position: str) -> str:
-    """An opaque token."""
-    return base64.urlsafe_b64encode(position.encode()).decode()
+    """A page as `paging.page` has it. Raises InvalidParameterException."""
+    try:
+        return paging.page(items, name, token, most)
+    except ValueError:
+        raise bad_token() from None
 
 
 def decoded(token: str) -> str:
-    """What `encoded` was given. Raises InvalidParameterException for anything else."""
+    """What `paging.encoded` was given. Raises InvalidParameterException for anything else."""
     try:
-        return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
+        return paging.decoded(token)
+    except ValueError:
         raise bad_token() from None

@@ -10,10 +10,11 @@ import re
 
 from neargate.model.logs import LogGroup, LogStream
 from neargate.model.operations import Context, operation
+from neargate.model.paging import encoded
 from neargate.model.records import Json, LogEvent
 from neargate.planners.filter_pattern import InvalidPattern, Pattern, compile_pattern
 from neargate.services.logs.events import OVERHEAD
-from neargate.services.logs.lookup import bad_token, decoded, encoded, invalid, named_group, the_stream
+from neargate.services.logs.lookup import bad_token, decoded, invalid, named_group, the_stream
 
 MAX_EVENTS = 10_000
 MAX_PAGE = 1_048_576

@@ -5,11 +5,11 @@ from __future__ import annotations
 from neargate.model.errors import AwsError
 from neargate.model.logs import LogStream
 from neargate.model.operations import Context, operation
+from neargate.model.paging import encoded
 from neargate.model.records import Json
 from neargate.services.logs.lookup import (
     bad_token,
     decoded,
-    encoded,
     invalid,
     named_group,
     page,
